@@ -1,0 +1,175 @@
+"""Training against the naive way: same process, same threads, CPU seconds.
+
+    python benchmarks/training.py [--quick] [--json]
+
+* an epoch of a transfer head on stored embeddings, against the frozen backbone in the graph;
+* frozen backbones through ONNX Runtime, against Keras;
+* our training step fed with NumPy batches, against `model.fit`;
+* the same step with XLA, and in bfloat16, against plain float32 (what `models.training` uses).
+
+Backbones carry random numbers here: speed does not depend on the weights, and none need be downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from musicgenre.models.families.cnn import CnnConfig, build
+from musicgenre.models.inputs import Segments
+from musicgenre.models.onnx.check import session
+from musicgenre.models.onnx.keras_graph import keras_to_onnx
+from musicgenre.models.training import Recipe, make_optimizer, make_step
+
+CLASSES = 10
+Figures = dict[str, dict[str, Any]]
+
+
+def cpu(function: Callable[[], Any], times: int) -> float:
+    """CPU seconds of the fastest of `times` runs, after one to warm up."""
+    function()
+    taken = []
+    for _ in range(times):
+        started = time.process_time()
+        function()
+        taken.append(time.process_time() - started)
+    return min(taken)
+
+
+def figure(ours: float, naive: float, unit: str, *, error: float | None = None) -> dict[str, Any]:
+    return {"ours": ours, "naive": naive, "ratio": naive / ours, "unit": unit, "error": error}
+
+
+def backbone(name: str, size: int) -> keras.Model:
+    """A frozen image network with pooled output, and random weights."""
+    kind = {"mobilenet_v2": keras.applications.MobileNetV2, "vgg16": keras.applications.VGG16}[name]
+    model = kind(input_shape=(size, size, 3), include_top=False, weights=None, pooling="avg")
+    model.trainable = False
+    return model
+
+
+def head(dimensions: int) -> keras.Model:
+    source = keras.Input((dimensions,))
+    value = keras.layers.Dropout(0.3)(keras.layers.Dense(128, activation="relu")(source))
+    return keras.Model(source, keras.layers.Dense(CLASSES, activation="softmax")(value))
+
+
+def epoch(step: Callable[..., Any], rows: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], batch: int) -> None:
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        step((tf.constant(part),), tf.constant(labels[start : start + batch]), tf.ones(len(part)))
+
+
+def transfer(name: str, images: int, size: int, times: int) -> Figures:
+    """Seconds per segment and epoch of a head, and images a second of the frozen network."""
+    rng = np.random.default_rng(0)
+    data = rng.random((images, size, size, 3), dtype=np.float32)
+    labels = np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, images)]
+    network = backbone(name, size)
+    whole_source = keras.Input((size, size, 3))
+    whole = keras.Model(whole_source, head(int(network.output_shape[-1]))(network(whole_source, training=False)))
+    whole_step = _step(whole)
+    naive = cpu(lambda: epoch(whole_step, data, labels, 32), times) / images
+
+    many = 2048
+    vectors = rng.random((many, int(network.output_shape[-1])), dtype=np.float32)
+    their_labels = np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, many)]
+    small = _step(head(vectors.shape[1]))
+    ours = cpu(lambda: epoch(small, vectors, their_labels, 64), times) / many
+
+    running = session(keras_to_onnx(network, title=name, names=("x",)), threads=1)
+    got = running.run(None, {"x": data[:8]})[0]
+    expected = np.asarray(network(data[:8], training=False))
+    error = float(np.abs(got - expected).max() / np.abs(expected).max())
+    with_onnx = cpu(lambda: [running.run(None, {"x": data[i : i + 16]}) for i in range(0, images, 16)], times) / images
+    with_keras = cpu(lambda: network.predict(data, batch_size=32, verbose=0), times) / images
+    return {
+        f"head epoch, {name}": figure(ours, naive, "CPU s a segment"),
+        f"embedding, {name}": figure(with_onnx, with_keras, f"CPU s an image of {size} × {size}", error=error),
+    }
+
+
+def _step(model: keras.Model) -> Callable[..., Any]:
+    recipe = Recipe(epochs=1)
+    return make_step(model, make_optimizer(recipe, 1))
+
+
+def scratch(segments: int, times: int) -> Figures:
+    """An epoch of the house CNN: our loop against `model.fit`, XLA and bfloat16."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(-40, 15, (segments, 129, 96)).astype(np.float16)
+    labels = rng.integers(0, CLASSES, segments)
+    statistics = (np.full(96, -40, np.float32), np.full(96, 15, np.float32))
+    targets = np.eye(CLASSES, dtype=np.float32)
+
+    def fresh() -> keras.Model:
+        return build(CnnConfig(), (129, 96), statistics, CLASSES, top_db=80.0)
+
+    data = Segments((rows,), np.arange(segments), labels, segments)
+    step = _step(fresh())
+
+    def ours() -> None:
+        for start in range(0, segments, 32):
+            chosen = np.arange(start, min(start + 32, segments))
+            step(tuple(map(tf.constant, data.batch(chosen))), tf.constant(targets[labels[chosen]]), tf.ones(len(chosen)))
+
+    everything, wanted = rows.astype(np.float32), targets[labels]
+
+    def keras_epoch(*, xla: bool, policy: str) -> float:
+        keras.config.set_dtype_policy(policy)
+        model = fresh()
+        keras.config.set_dtype_policy("float32")
+        model.compile("adam", "categorical_crossentropy", jit_compile=xla)
+        return cpu(lambda: model.fit(everything, wanted, batch_size=32, verbose=0), times)
+
+    plain = cpu(ours, times)
+    return {
+        "CNN epoch, against model.fit": figure(plain, keras_epoch(xla=False, policy="float32"), "CPU s"),
+        "CNN epoch, against XLA": figure(plain, keras_epoch(xla=True, policy="float32"), "CPU s"),
+        "CNN epoch, against bfloat16": figure(plain, keras_epoch(xla=False, policy="mixed_bfloat16"), "CPU s"),
+    }
+
+
+def show(figures: Figures) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "ours", "naive", "ratio", "unit", "relative error", title="Training")
+    for name, value in figures.items():
+        error = "" if value["error"] is None else f"{value['error']:.1e}"
+        table.add_row(name, f"{value['ours']:.3g}", f"{value['naive']:.3g}", f"{value['ratio']:.1f}×", value["unit"], error)
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="about a minute")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    options = parser.parse_args()
+    times = 1 if options.quick else 3
+    size = 96 if options.quick else 224
+    figures = {
+        **transfer("mobilenet_v2", 32 if options.quick else 128, size, times),
+        **transfer("vgg16", 16 if options.quick else 64, size, times),
+        **scratch(256 if options.quick else 1024, times),
+    }
+    if options.json:
+        json.dump(figures, sys.stdout)
+        print()
+    else:
+        show(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""Figures of quality and cost, as plotly figures without colours of paper and ink: the page adds those of its theme."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from musicgenre.evaluation import metrics
+from musicgenre.evaluation.dvcplots import curves, roc_points
+from musicgenre.evaluation.explain.importance import Importance
+from musicgenre.evaluation.report.style import colour
+from musicgenre.evaluation.results import Evaluation, FamilyResult
+from musicgenre.evaluation.robustness import Robustness
+
+Figure = dict[str, Any]
+
+
+def _decoded(value: dict[str, Any]) -> list[Any]:
+    """Plotly packs arrays into base64; the page's own code wants to read them too."""
+    array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+    shape = [int(part) for part in str(value.get("shape", "")).split(",") if part]
+    found: list[Any] = (array.reshape(shape) if shape else array).tolist()
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Plain lists with five digits: a third of the bytes. What is not finite becomes null."""
+    if isinstance(value, np.ndarray):
+        return _rounded(value.tolist())
+    if isinstance(value, dict):
+        return _rounded(_decoded(value)) if "bdata" in value else {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return float(f"{number:.5g}") if np.isfinite(number) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def as_json(figure: go.Figure, **layout: Any) -> Figure:
+    """A figure as the page wants it: no template, nothing to drag on a phone, `layout` laid over."""
+    figure.update_layout(dragmode=False, hoverlabel={"namelength": -1}, **layout)
+    found = figure.to_plotly_json()
+    found["layout"].pop("template", None)
+    return {"data": _rounded(found["data"]), "layout": _rounded(found["layout"])}
+
+
+def _names(evaluation: Evaluation) -> list[str]:
+    return [item.name for item in evaluation.families]
+
+
+def intervals(evaluation: Evaluation) -> Figure:
+    """Macro F1 of every family on both splits, bars with intervals, the best at the top."""
+    order = list(reversed(evaluation.ranked))
+    figure = go.Figure()
+    for split, opacity in (("test", 1.0), ("validation", 0.45)):
+        found = [(item, item.figures[split].headline["macro_f1"]) for item in order if item.figures[split].headline]
+        figure.add_bar(
+            x=[figure_.value for _, figure_ in found],
+            y=[item.name for item, _ in found],
+            orientation="h",
+            name=split,
+            opacity=opacity,
+            marker_color=[colour(_names(evaluation), item.name) for item, _ in found],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [(f.high if f.high is not None else f.value) - f.value for _, f in found],
+                "arrayminus": [f.value - (f.low if f.low is not None else f.value) for _, f in found],
+                "thickness": 1.5,
+                "width": 4,
+            },
+            customdata=[[f.low, f.high] for _, f in found],
+            hovertemplate="%{y}, " + split + ": %{x:.3f} (%{customdata[0]:.3f}–%{customdata[1]:.3f})<extra></extra>",
+        )
+    return as_json(
+        figure, barmode="group", bargap=0.3, xaxis={"title": {"text": "macro F1"}, "range": [0, 1.02]}, yaxis={"automargin": True}
+    )
+
+
+COSTS = (("latency_ms", "latency, ms"), ("size_mb", "size, MB"), ("memory_mb", "memory, MB"), ("fit_s", "training, s"))
+
+
+def _log_axis(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis that holds `values` with room, ticks at 1, 2 and 5 (every decade where there are many)."""
+    if not values:
+        return {"type": "log"}
+    low, high = math.log10(min(values)) - 0.25, math.log10(max(values)) + 0.25
+    steps = (1, 2, 5) if high - low < 2.2 else (1,)
+    ticks = [step * 10.0**decade for decade in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+    ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "tickangle": 0}
+
+
+def cost_quality(evaluation: Evaluation) -> Figure:
+    """Test macro F1 against each cost, small multiples with logarithmic costs."""
+    figure = make_subplots(rows=2, cols=2, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.2)
+    for index, (name, title) in enumerate(COSTS):
+        row, column = index // 2 + 1, index % 2 + 1
+        for item in evaluation.ranked:
+            f1 = item.figures["test"].headline.get("macro_f1")
+            cost = item.fit_s if name == "fit_s" else getattr(item.cost, name) if item.cost else None
+            if f1 is None or cost is None or cost <= 0:
+                continue
+            figure.add_scatter(
+                row=row,
+                col=column,
+                x=[cost],
+                y=[f1.value],
+                name=item.name,
+                legendgroup=item.name,
+                showlegend=index == 0,
+                mode="markers",
+                marker={"size": 13, "color": colour(_names(evaluation), item.name)},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [(f1.high if f1.high is not None else f1.value) - f1.value],
+                    "arrayminus": [f1.value - (f1.low if f1.low is not None else f1.value)],
+                    "thickness": 1,
+                    "width": 3,
+                },
+                hovertemplate=f"{item.name}<br>{title}: %{{x:.3g}}<br>macro F1: %{{y:.3f}}<extra></extra>",
+            )
+        values = [float(x) for trace in figure.select_traces(row=row, col=column) for x in trace.x]
+        figure.update_xaxes(title={"text": title, "standoff": 4}, **_log_axis(values), row=row, col=column)
+    figure.update_yaxes(title={"text": "test macro F1"}, col=1)
+    return as_json(figure)
+
+
+def training_curves(evaluation: Evaluation) -> Figure | None:
+    """Loss above, accuracy or macro F1 below, every family that has epochs."""
+    found: list[tuple[FamilyResult, Any]] = [(item, table) for item in evaluation.families if (table := curves(item)) is not None]
+    if not found:
+        return None
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    kinds = (("train_loss", 1, "dot"), ("validation_loss", 1, "solid"), ("train_accuracy", 2, "dot"), ("validation_macro_f1", 2, "solid"))
+    for item, table in found:
+        first = True
+        for column, row, dash in kinds:
+            if column not in table:
+                continue
+            words = column.replace("_", " ").replace("f1", "F1")
+            figure.add_scatter(
+                row=row,
+                col=1,
+                x=table["epoch"].tolist(),
+                y=table[column].tolist(),
+                name=item.name,
+                legendgroup=item.name,
+                showlegend=first,
+                mode="lines",
+                line={"color": colour(_names(evaluation), item.name), "dash": dash, "width": 2},
+                hovertemplate=f"{item.name}, {words}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+            )
+            first = False
+    figure.update_yaxes(title={"text": "loss"}, row=1, col=1)
+    figure.update_yaxes(title={"text": "accuracy, macro F1"}, row=2, col=1)
+    figure.update_xaxes(title={"text": "epoch"}, row=2, col=1)
+    return as_json(figure)
+
+
+def confusion(item: FamilyResult, split: str = "test") -> Figure:
+    """Rows: what a track is; columns: what was answered; colour: share of the row, text: tracks."""
+    scores = item.scores[split]
+    counts = metrics.confusion(scores.y, metrics.predicted_labels(scores.p), len(scores.classes))
+    total = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    classes = list(scores.classes)
+    small = len(classes) <= 16
+    figure = go.Figure(
+        go.Heatmap(
+            z=share,
+            x=classes,
+            y=classes,
+            text=[[str(value) if value else "" for value in row] for row in counts.tolist()],
+            texttemplate="%{text}" if small else None,
+            customdata=counts,
+            hovertemplate="is %{y}, called %{x}: %{customdata} tracks (%{z:.0%} of the genre)<extra></extra>",
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            xgap=1,
+            ygap=1,
+        )
+    )
+    return as_json(
+        figure,
+        meta={"scale": "sequence"},
+        xaxis={"title": {"text": "answered"}, "side": "bottom", "tickangle": -45, "automargin": True, "constrain": "domain"},
+        yaxis={"title": {"text": "is"}, "autorange": "reversed", "automargin": True},
+    )
+
+
+def roc(evaluation: Evaluation) -> Figure:
+    """All one-against-rest decisions pooled, a curve a family."""
+    figure = go.Figure()
+    for item in evaluation.ranked:
+        if item.figures["test"].why:
+            continue
+        points = roc_points(item)
+        figure.add_scatter(
+            x=points["fpr"],
+            y=points["tpr"],
+            name=item.name,
+            mode="lines",
+            line={"color": colour(_names(evaluation), item.name), "width": 2},
+            hovertemplate=item.name + "<br>%{x:.1%} false, %{y:.1%} found<extra></extra>",
+        )
+    _diagonal(figure)
+    return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
+
+
+def roc_by_genre(item: FamilyResult, split: str = "test") -> Figure:
+    """One genre against the rest, a curve a genre."""
+    from sklearn.metrics import roc_curve
+
+    scores, figure = item.scores[split], go.Figure()
+    for label, name in enumerate(scores.classes):
+        positive = scores.y == label
+        if not positive.any() or positive.all():
+            continue
+        fpr, tpr, _ = roc_curve(positive, scores.p[:, label])
+        auc = item.figures[split].genres[label].roc_auc
+        figure.add_scatter(
+            x=fpr,
+            y=tpr,
+            name=f"{name} {auc:.2f}",
+            mode="lines",
+            line={"color": colour(scores.classes, name), "width": 1.5},
+            hovertemplate=name + "<br>%{x:.1%} false, %{y:.1%} found<extra></extra>",
+        )
+    _diagonal(figure)
+    return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
+
+
+def reliability(evaluation: Evaluation) -> Figure:
+    """Confidence against accuracy; the area of a point is its number of tracks."""
+    figure = go.Figure()
+    for item in evaluation.ranked:
+        if item.figures["test"].why:
+            continue
+        bins = metrics.reliability(item.scores["test"].y, item.scores["test"].p)
+        used = bins.count > 0
+        error = item.value("test", "calibration_error") or 0.0
+        figure.add_scatter(
+            x=bins.confidence[used],
+            y=bins.accuracy[used],
+            customdata=bins.count[used],
+            name=f"{item.name} {error:.2f}",
+            mode="lines+markers",
+            line={"color": colour(_names(evaluation), item.name), "width": 1.5},
+            marker={"size": 5 + 22 * np.sqrt(bins.count[used] / bins.count.sum())},
+            visible=True if item.name == evaluation.selected or len(evaluation.ranked) <= 3 else "legendonly",
+            hovertemplate=item.name + "<br>says %{x:.0%}, is right %{y:.0%} of %{customdata} tracks<extra></extra>",
+        )
+    _diagonal(figure)
+    return as_json(figure, xaxis=_unit("confidence"), yaxis=_unit("accuracy"))
+
+
+def _unit(title: str) -> Mapping[str, Any]:
+    return {"title": {"text": title}, "range": [-0.01, 1.01]}
+
+
+def _diagonal(figure: go.Figure) -> None:
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dash", "width": 1, "color": "#8a93a6"}, showlegend=False, hoverinfo="skip"
+    )
+
+
+def robustness(found: Robustness) -> Figure:
+    """Accuracy lost by each perturbation, with paired intervals."""
+    rows = list(reversed(found.rows))
+    figure = go.Figure(
+        go.Bar(
+            x=[row.lost for row in rows],
+            y=[row.label for row in rows],
+            orientation="h",
+            marker_color=["#e8517d" if row.lost > 0 else "#22a884" for row in rows],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [(row.lost_interval.high or row.lost) - row.lost for row in rows],
+                "arrayminus": [row.lost - (row.lost_interval.low if row.lost_interval.low is not None else row.lost) for row in rows],
+                "thickness": 1.5,
+                "width": 4,
+            },
+            customdata=[[row.accuracy.value, row.flipped] for row in rows],
+            hovertemplate="%{y}<br>accuracy lost %{x:+.3f}, left %{customdata[0]:.3f}"
+            "<br>%{customdata[1]:.0%} of answers changed<extra></extra>",
+        )
+    )
+    return as_json(figure, xaxis={"title": {"text": "accuracy lost"}, "zeroline": True}, yaxis={"automargin": True})
+
+
+def importances(found: Sequence[Importance], limit: int = 20) -> Figure:
+    """Log loss that shuffling a group costs, the dearest at the top."""
+    rows = list(reversed(found[:limit]))
+    figure = go.Figure(
+        go.Bar(
+            x=[row.loss for row in rows],
+            y=[row.group.replace("_", " ") for row in rows],
+            orientation="h",
+            marker_color="#4f83ff",
+            error_x={"type": "data", "array": [row.deviation for row in rows], "thickness": 1.5, "width": 4},
+            customdata=[row.size for row in rows],
+            hovertemplate="%{y} (%{customdata} columns)<br>log loss %{x:+.3f}<extra></extra>",
+        )
+    )
+    return as_json(figure, xaxis={"title": {"text": "log loss added when shuffled"}}, yaxis={"automargin": True})
+
+
+__all__ = [
+    "COSTS",
+    "Figure",
+    "as_json",
+    "confusion",
+    "cost_quality",
+    "importances",
+    "intervals",
+    "reliability",
+    "robustness",
+    "roc",
+    "roc_by_genre",
+    "training_curves",
+]

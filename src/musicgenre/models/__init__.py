@@ -1,0 +1,1 @@
+"""Model families: search space, build, fit, predict, export."""

@@ -1,0 +1,265 @@
+"""Systems of the literature as points of the families' spaces.
+
+What a description leaves open is written in `notes`. `house` points are our own
+starts, so that a short search never begins from chance alone.
+"""
+
+from __future__ import annotations
+
+from musicgenre.models.base import PublishedSystem
+
+_TUTORIAL = {
+    "squeeze": 1,
+    "decay": "constant",
+    "label_smoothing": 0.0,
+    "masks": 0,
+    "optimizer": "adam",
+    "rate": 1e-4,
+}
+
+CNN = (
+    PublishedSystem(
+        name="house_cnn",
+        title="Our own starting point: four small convolution blocks, SpecAugment, cosine rate",
+        config={},
+        source="this project",
+        notes="Not published; the defaults of the family.",
+    ),
+    PublishedSystem(
+        name="mfcc_cnn",
+        title="MFCC CNN: ten segments a track, 13 coefficients, three convolution blocks",
+        config={
+            **_TUTORIAL,
+            "kind": "mfcc",
+            "bands": 13,
+            "segment_s": 3.0,
+            "hop_s": 3.0,
+            "filters": (32, 32, 32),
+            "kernels": (3, 3, 2),
+            "pools": (3, 3, 2),
+            "pool_padding": "same",
+            "padding": "valid",
+            "norm_last": True,
+            "head": "flatten",
+            "dense": 64,
+            "dropout": 0.3,
+            "batch": 32,
+            "epochs": 30,
+        },
+        source="MFCC CNN tutorial on GTZAN (ten segments of 3 s, 130 × 13)",
+        notes=(
+            "A segment is 3 s, a tenth of a GTZAN clip; shorter tracks give fewer. The pools are 3 × 3, 3 × 3 and 2 × 2 with "
+            "stride 2 and `same`, convolutions `valid`, as such networks are usually written. Standardised inputs (not described)."
+        ),
+    ),
+    PublishedSystem(
+        name="folder_cnn",
+        title="Own-folder CNN: 100,000-sample mel segments, three convolutions and two max pools, RMSprop",
+        config={
+            **_TUTORIAL,
+            "segment_s": 100_000 / 22_050,
+            "hop_s": 100_000 / 22_050,
+            "filters": (32, 64, 64),
+            "kernels": (3, 3, 3),
+            "pools": (2, 2, 1),
+            "padding": "valid",
+            "batch_norm": False,
+            "head": "flatten",
+            "dense": 64,
+            "dropout": 0.0,
+            "binary": True,
+            "optimizer": "rmsprop",
+            "rate": 1e-3,
+            "batch": 32,
+            "epochs": 10,
+            "scaling": "unit",
+        },
+        source="Own folder of tracks in two moods (tutorial)",
+        notes="Filter counts, dense units and the rate are not described: 32, 64, 64, then 64, and RMSprop's default 1e-3.",
+    ),
+    PublishedSystem(
+        name="spectrogram_cnn",
+        title="Spectrogram CNN: the track's mel spectrogram as a 256 × 256 image, Adam 1e-4",
+        config={
+            **_TUTORIAL,
+            "segment_s": -1.0,
+            "image": 256,
+            "scaling": "unit",
+            "filters": (16, 32, 64, 128),
+            "kernels": (3, 3, 3, 3),
+            "pools": (2, 2, 2, 2),
+            "batch_norm": False,
+            "head": "flatten",
+            "dense": 128,
+            "dropout": 0.5,
+            "batch": 32,
+            "epochs": 500,
+            "patience": 25,
+        },
+        source="Spectrogram, MobileNet and multimodal classifiers on GTZAN, 60/40",
+        notes="Layer counts and sizes are not described; 500 epochs end early after 25 without a better validation score.",
+    ),
+)
+
+_SEVEN = "Mel spectrograms and hand-made features, seven AudioSet genres"
+
+CLASSICAL = (
+    PublishedSystem(
+        name="descriptors_lr",
+        title="Logistic regression on descriptors",
+        config={"model": "lr", "row": "track", "C": 1.0},
+        source=_SEVEN,
+        figures={"accuracy": 0.49, "f1": 0.44, "roc_auc": 0.809},
+        notes="Penalty not described: scikit-learn's default.",
+    ),
+    PublishedSystem(
+        name="descriptors_svm",
+        title="SVM with an RBF kernel on descriptors",
+        config={"model": "svm", "row": "track", "C": 1.0, "gamma": 1.0},
+        source=_SEVEN,
+        figures={"accuracy": 0.50, "f1": 0.43, "roc_auc": 0.808},
+        notes="Kernel not described: RBF, γ = 1 / columns after standardisation.",
+    ),
+    PublishedSystem(
+        name="descriptors_rf",
+        title="Random forest on descriptors",
+        config={"model": "rf", "row": "track", "trees": 500, "min_leaf": 1},
+        source=_SEVEN,
+        figures={"accuracy": 0.51, "f1": 0.44, "roc_auc": 0.829},
+        notes="Number of trees not described: 500.",
+    ),
+    PublishedSystem(
+        name="descriptors_xgb",
+        title="XGBoost on descriptors",
+        config={"model": "xgb", "row": "track", "trees": 100, "depth": 5, "rate": 0.1, "subsample": 0.8, "l2": 1.0},
+        source=_SEVEN,
+        figures={"accuracy": 0.53, "f1": 0.48, "roc_auc": 0.850},
+        notes="Depth, rate and rounds not described: 5, 0.1, 100.",
+    ),
+)
+
+_KERAS_HEAD = {"decay": "constant", "label_smoothing": 0.0, "l2": 0.0}
+
+TRANSFER = (
+    PublishedSystem(
+        name="house_transfer",
+        title="Our own starting point: one hidden layer on melnet",
+        config={"backbone": "melnet"},
+        source="this project",
+        needs=("melnet",),
+        notes="Not published; the defaults of the family.",
+    ),
+    PublishedSystem(
+        name="mobilenet",
+        title="MobileNet transfer: mel images, frozen MobileNetV2, Adam 1e-4",
+        config={
+            **_KERAS_HEAD,
+            "backbone": "mobilenet_v2",
+            "units": (128,),
+            "dropout": 0.5,
+            "optimizer": "adam",
+            "rate": 1e-4,
+            "batch": 32,
+            "epochs": 500,
+            "patience": 25,
+        },
+        source="Spectrogram, MobileNet and multimodal classifiers on GTZAN, 60/40",
+        needs=("mobilenet_v2",),
+        notes=(
+            "The generation of MobileNet and the head are not described: V2, global average, 128 units, dropout 0.5. "
+            "Segments of `embed.segment_s` instead of one image a track; 500 epochs end early."
+        ),
+    ),
+    PublishedSystem(
+        name="vgg16_frozen",
+        title="VGG16 frozen, head 512 with dropout",
+        config={**_KERAS_HEAD, "backbone": "vgg16", "units": (512,), "dropout": 0.5, "optimizer": "adam", "rate": 1e-3, "epochs": 50},
+        source="Mel spectrograms and hand-made features, seven AudioSet genres",
+        figures={"accuracy": 0.52, "f1": 0.48, "roc_auc": 0.832},
+        needs=("vgg16",),
+        notes="Optimiser, rate, epochs and batch not described: Adam 1e-3, 50 epochs, 64.",
+    ),
+    PublishedSystem(
+        name="vgg16_head_a",
+        title="VGG16, head (256), RMSprop, 50 epochs",
+        config={**_KERAS_HEAD, "backbone": "vgg16", "units": (256,), "dropout": 0.0, "optimizer": "rmsprop", "rate": 1e-3, "epochs": 50},
+        source="VGG16 with three heads on GTZAN and an eleventh genre",
+        figures={"accuracy": 0.926},
+        needs=("vgg16",),
+        notes="The published figure comes from sets that are re-drawn from a reshuffled stream at every pass.",
+    ),
+    PublishedSystem(
+        name="vgg16_head_b",
+        title="VGG16, head (256, 256, dropout 0.2), RMSprop, 50 epochs",
+        config={
+            **_KERAS_HEAD,
+            "backbone": "vgg16",
+            "units": (256, 256),
+            "dropout": 0.2,
+            "optimizer": "rmsprop",
+            "rate": 1e-3,
+            "epochs": 50,
+        },
+        source="VGG16 with three heads on GTZAN and an eleventh genre",
+        figures={"accuracy": 0.926},
+        needs=("vgg16",),
+        notes="Dropout after each hidden layer; its place is not described.",
+    ),
+    PublishedSystem(
+        name="vgg16_head_c",
+        title="VGG16, head (256, 128, 64, 32, 16, dropout 0.2), RMSprop, 50 epochs",
+        config={
+            **_KERAS_HEAD,
+            "backbone": "vgg16",
+            "units": (256, 128, 64, 32, 16),
+            "dropout": 0.2,
+            "optimizer": "rmsprop",
+            "rate": 1e-3,
+            "epochs": 50,
+        },
+        source="VGG16 with three heads on GTZAN and an eleventh genre",
+        figures={"accuracy": 0.926},
+        needs=("vgg16",),
+        notes="Dropout after each hidden layer; its place is not described.",
+    ),
+)
+
+MULTIMODAL = (
+    PublishedSystem(
+        name="house_multimodal",
+        title="Our own starting point: mel and scalogram branches, concatenated",
+        config={},
+        source="this project",
+        notes="Not published; the defaults of the family.",
+    ),
+    PublishedSystem(
+        name="late_fusion",
+        title="Late fusion of spectrogram and wavelet images, 256 × 256, Adam 1e-4",
+        config={
+            "kinds": "mel+scalogram",
+            "fusion": "concatenate",
+            "segment_s": -1.0,
+            "image": 256,
+            "scaling": "unit",
+            "filters": (16, 32, 64, 128),
+            "batch_norm": False,
+            "head": "flatten",
+            "units": 128,
+            "dropout": 0.5,
+            "optimizer": "adam",
+            "rate": 1e-4,
+            "decay": "constant",
+            "label_smoothing": 0.0,
+            "masks": 0,
+            "batch": 32,
+            "epochs": 500,
+            "patience": 25,
+        },
+        source="Spectrogram, MobileNet and multimodal classifiers on GTZAN, 60/40",
+        figures={"f1": 0.38},
+        needs=("mel", "scalogram"),
+        notes="Branch layers are not described: those of the spectrogram CNN. 500 epochs end early.",
+    ),
+)
+
+__all__ = ["CLASSICAL", "CNN", "MULTIMODAL", "TRANSFER"]

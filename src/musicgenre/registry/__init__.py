@@ -1,0 +1,1 @@
+"""The gate, aliases, audit, rollback and trace."""

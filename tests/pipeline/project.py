@@ -1,0 +1,69 @@
+"""A project of its own in a temporary folder: the real `dvc.yaml`, a small `params.yaml`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+BIN = Path(sys.executable).parent
+
+_SHARED = ("dvc.yaml", "params.yaml", "bentofile.yaml", "uv.lock", "pyproject.toml", ".dvcignore", ".gitignore", "README.md", "LICENSE")
+
+TINY: dict[str, Any] = {
+    "dataset": {"demo": {"artists_per_genre": 5, "tracks_per_artist": 1, "duration_s": 6.0, "faults": True}},
+    "search": {
+        "cnn": {"trials": 1, "epochs": 2, "published": []},
+        "transfer": {"trials": 1, "epochs": 4, "published": []},
+        "multimodal": {"trials": 1, "epochs": 2, "published": []},
+        "classical": {"trials": 2, "published": []},
+    },
+    "evaluate": {"bootstrap": 200, "robustness": False, "on_problem": "warn"},
+    "promote": {"min_above_chance": 0.0, "max_calibration_error": 1.0, "max_latency_ms": 60000},
+}
+
+
+def merge(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `change` laid over it, block by block."""
+    for key, value in change.items():
+        base[key] = merge(dict(base.get(key) or {}), value) if isinstance(value, Mapping) and key != "severity" else value
+    return base
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout in which commands are run as a person runs them."""
+
+    root: Path
+
+    def run(self, *words: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
+        environment = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", BENTOML_HOME=str(self.root / ".bentoml"))
+        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+        if check:
+            assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        return done
+
+    def set(self, change: Mapping[str, Any]) -> None:
+        path = self.root / "params.yaml"
+        path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), change), sort_keys=False))
+
+
+def make_project(root: Path, repository: Path, change: Mapping[str, Any]) -> Project:
+    """Lay out a project under `root` that shares the checkout's code."""
+    for name in _SHARED:
+        shutil.copy(repository / name, root / name)
+    shutil.copytree(repository / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    project = Project(root)
+    project.set(change)
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
+    return project

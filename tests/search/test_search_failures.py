@@ -1,0 +1,79 @@
+"""Trials that go wrong are recorded with one line, the study goes on; if none succeeds, the commonest reason is the error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from search_project import TOY, read_runs
+
+from musicgenre.errors import MissingInput, SearchError
+from musicgenre.layout import Layout
+from musicgenre.params import Params
+from musicgenre.search.study import run_search
+
+Make = Callable[..., Params]
+
+
+def test_each_kind_of_failure_is_one_line_on_its_trial(project: Layout, make_params: Make) -> None:
+    plan = {"0": {"raise": "bands is 99; 16 at most."}, "1": {"nan": True}, "2": {"bug": True}, "3": {"memory": True}, "4": {"kill": True}}
+    params = make_params(behave=plan, trials=6, common={"concurrent": 1})
+    summary = run_search("classical", params, project, family=TOY, quiet=True)
+    assert summary.trials == {"total": 6, "complete": 2, "pruned": 0, "failed": 4}
+    table = pd.read_parquet(project.model("classical") / "trials.parquet").set_index("index").sort_index()
+    reasons = table["reason"].tolist()
+    assert reasons[0] == "bands is 99; 16 at most."
+    assert "nan after epoch 1" in reasons[1]
+    assert reasons[2] == "ValueError: first line"
+    assert reasons[3] == "out of memory"
+    assert table["attempts"].tolist() == [1, 1, 1, 1, 2, 1], "the killed one was run again"
+    assert table.loc[4, "state"] == "complete"
+    assert (project.root / "hooks" / "calls.jsonl").read_text().count("\n") == 7
+
+    runs = read_runs(project.root)
+    assert len(runs.children) == 6
+    assert [run.info.status for run in runs.children][:4] == ["FAILED"] * 4
+    assert runs.children[3].data.tags["reason"] == "out of memory"
+    assert [run.info.status for run in runs.deleted] == ["KILLED"], "the lost attempt is out of the lists and not running"
+    assert "SIGKILL" in runs.deleted[0].data.tags["reason"]
+
+
+@pytest.mark.slow
+def test_a_trial_that_kills_twice_is_failed_and_all_failing_is_an_error(project: Layout, make_params: Make) -> None:
+    params = make_params(behave={"always": {"kill": True}}, trials=2, common={"concurrent": 1})
+    with pytest.raises(SearchError, match=r"no trial succeeded.*2 of 2 times.*twice, its process was killed by SIGKILL"):
+        run_search("classical", params, project, family=TOY, quiet=True)
+    assert (project.root / "hooks" / "calls.jsonl").read_text().count("\n") == 4, "two trials, each run twice"
+    runs = read_runs(project.root)
+    assert [run.info.status for run in runs.parents] == ["FAILED"]
+    assert "no trial succeeded" in runs.parents[0].data.tags["reason"]
+    assert {run.info.status for run in [*runs.children, *runs.deleted]} == {"FAILED", "KILLED"}
+    assert not project.model("classical").exists(), "no half-written output"
+
+
+def test_a_stage_that_has_not_run_is_named(project: Layout, make_params: Make) -> None:
+    (project.features("mfcc") / "spec.json").unlink()
+    with pytest.raises(MissingInput, match="Run `musicgenre features` first"):
+        run_search("classical", make_params(trials=1), project, family=TOY, quiet=True)
+
+
+@pytest.mark.slow
+def test_the_time_budget_ends_a_study_with_what_it_has(project: Layout, make_params: Make) -> None:
+    slow = {str(ordinal): {"sleep_s": 60.0} for ordinal in range(2, 40)}
+    params = make_params(behave=slow, trials=30, timeout_s=1.0, common={"concurrent": 1})
+    summary = run_search("classical", params, project, family=TOY, quiet=True)
+    assert "time budget" in summary.ended
+    assert summary.trials["complete"] >= 1, "one result at least, however short the time"
+    assert summary.trials["total"] < 4
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("threads")
+def test_patience_ends_a_study_that_stopped_improving(project: Layout, make_params: Make) -> None:
+    params = make_params(behave={}, trials=12, epochs=1, common={"concurrent": 1, "patience": 2})
+    summary = run_search("classical", params, project, family=TOY, quiet=True)
+    table = pd.read_parquet(project.model("classical") / "trials.parquet").sort_values("index")
+    assert summary.ended == "no better trial among the last 2"
+    assert summary.trials["total"] < 12
+    assert table["index"].max() - summary.best_trial == 2

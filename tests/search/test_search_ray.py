@@ -1,0 +1,61 @@
+"""A real Ray cluster of two nodes: the same study as on local processes, also when a node is lost midway."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from search_project import TOY
+
+from musicgenre.layout import Layout
+from musicgenre.params import Params
+from musicgenre.search.study import run_search
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+COLUMNS = ["index", "state", "macro_f1", "config", "epochs"]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    from ray.cluster_utils import Cluster
+
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    found.add_node(num_cpus=1)
+    found.wait_for_nodes()
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+@pytest.mark.parametrize("lose_a_node", [False, True])
+def test_a_cluster_comes_to_the_same(cluster: Any, project: Layout, make_params: Callable[..., Params], lose_a_node: bool) -> None:
+    slow = {"always": {"sleep_s": 0.25}}
+    run_search("classical", make_params(behave=slow, trials=5), project, family=TOY, quiet=True)
+    local = pd.read_parquet(project.model("classical") / "trials.parquet")[COLUMNS]
+    kept = (project.model("classical") / "model.skops").read_bytes()
+    shutil.rmtree(project.work)
+    (project.root / "hooks" / "calls.jsonl").unlink()
+
+    if lose_a_node:
+
+        def lose() -> None:
+            calls = project.root / "hooks" / "calls.jsonl"
+            while not calls.is_file() or calls.read_text().count("\n") < 2:
+                time.sleep(0.05)
+            cluster.remove_node(next(node for node in cluster.worker_nodes), allow_graceful=False)
+
+        threading.Thread(target=lose, daemon=True).start()
+    engine = {"engine": "ray", "address": cluster.address, "workers": 2}
+    summary = run_search("classical", make_params(behave=slow, trials=5, compute=engine), project, family=TOY, quiet=True)
+    assert summary.trials["complete"] == 5
+    found = pd.read_parquet(project.model("classical") / "trials.parquet")
+    pd.testing.assert_frame_equal(found[COLUMNS], local)
+    assert (project.model("classical") / "model.skops").read_bytes() == kept
+    if lose_a_node:
+        assert found["attempts"].max() == 2, "the lost node's trial was run again"
