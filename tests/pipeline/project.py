@@ -43,9 +43,17 @@ class Project:
 
     root: Path
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a person who stands in this project.
+
+        MLflow writes the store it was last pointed at into the environment of its process: what
+        other tests of this worker left there would send a child to their store.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+        return inherited | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "BENTOML_HOME": str(self.root / ".bentoml")} | more
+
     def run(self, *words: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
-        environment = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", BENTOML_HOME=str(self.root / ".bentoml"))
-        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False, env=self.environment())
         if check:
             assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         return done

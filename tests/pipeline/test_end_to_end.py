@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -80,12 +79,7 @@ def server(tiny_project: Project) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = dict(
-        os.environ,
-        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        BENTOML_HOME=str(tiny_project.root / ".bentoml"),
-        MUSICGENRE_BUNDLE=str(tiny_project.root / "models/cnn/bundle"),
-    )
+    environment = tiny_project.environment(MUSICGENRE_BUNDLE=str(tiny_project.root / "models/cnn/bundle"))
     command = [str(BIN / "musicgenre"), "serve", "--port", str(port)]
     with (tiny_project.root / "server.log").open("w") as log:
         process = subprocess.Popen(command, cwd=tiny_project.root, env=environment, stdout=log, stderr=subprocess.STDOUT)
