@@ -113,6 +113,16 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         decoder.file(path)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_does_not_lose_what_is_in_flight(clip: Path, number: int) -> None:
+    """Supervisors send it to the whole family; the parent alone decides when work ends."""
+    with IsolatedDecoder(rate=8000, limits=LIMITS) as decoder:
+        decoder.file(clip)
+        before = decoder.pids
+        assert _while_stopped(decoder, clip, number) is None
+        assert decoder.pids == before
+
+
 def test_workers_end_with_their_parent(clip: Path) -> None:
     code = (
         "import os, signal, sys\n"

@@ -31,7 +31,10 @@ def decode_task(request: dict[str, Any], blobs: dict[str, bytes]) -> tuple[dict[
 
 
 def main(arguments: list[str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when work ends
+    # The parent decides when work ends, by closing the pipe or by a kill. A supervisor that stops a
+    # service sends SIGTERM to the children too, while the service still finishes what is in flight.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     source, out = os.fdopen(os.dup(0), "rb", 1 << 20), os.fdopen(os.dup(1), "wb", 1 << 20)
     # Decoders print; nothing of that may get between the messages.
     null = os.open(os.devnull, os.O_RDWR)
