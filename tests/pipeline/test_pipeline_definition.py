@@ -54,7 +54,7 @@ def test_inputs_are_written_by_an_earlier_stage(stages: dict[str, Any], reposito
 
 
 # What decides where or how loudly work is done, not what comes out of it.
-_PLUMBING = ("errors", "layout", "atomic", "progress", "params", "lineage", "compute", "tracking", "cli", "summary")
+_PLUMBING = ("errors", "layout", "atomic", "progress", "quiet", "params", "lineage", "compute", "tracking", "cli", "summary")
 PLUMBING = tuple(f"musicgenre.{name}" for name in _PLUMBING)
 # Code whose effect reaches a stage through a file that it depends on already.
 THROUGH_DATA = ("musicgenre.audio", "musicgenre.features.frontend", "musicgenre.features.kinds", "musicgenre.features.comparison")

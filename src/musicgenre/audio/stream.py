@@ -32,6 +32,7 @@ from musicgenre.errors import (
     UndecodableAudio,
     UnsupportedFormat,
 )
+from musicgenre.quiet import quiet_native
 
 BLOCK_FRAMES = 16_384
 MAX_CHANNELS = 64
@@ -110,14 +111,8 @@ def _quiet(container: Container) -> Iterator[None]:
     if container.format != "mp3" or threading.active_count() > 1:
         yield
         return
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
+    with quiet_native():
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
 
 
 class _SoundFile:

@@ -6,10 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from musicgenre.audio import Signal, decode_file
-from musicgenre.audio.quiet import quiet_decoders
 from musicgenre.errors import MissingInput
 from musicgenre.layout import Layout
 from musicgenre.params import DatasetParams
+from musicgenre.quiet import quiet_native
 
 
 class Sounds:
@@ -49,7 +49,7 @@ class Sounds:
 
     def _decode(self, track_id: str) -> Signal:
         """The sound of a track (raises the `AudioError` that says why there is none)."""
-        with quiet_decoders():
+        with quiet_native():
             return decode_file(self.path(track_id), rate=self.rate, limits=self._limits)
 
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musicgenre.audio import PlainLimits, decode_file
-from musicgenre.audio.quiet import quiet_decoders
 from musicgenre.compute import run, worker_count
 from musicgenre.errors import DatasetError, FeatureError, MissingInput
 from musicgenre.features.frontend import FrontEnd
@@ -27,6 +26,7 @@ from musicgenre.features.packs import PackWriter, Place, read_packs, read_rows, 
 from musicgenre.features.store import FeatureStore, StoreWriter
 from musicgenre.lineage import file_sha256
 from musicgenre.progress import progress
+from musicgenre.quiet import quiet_native
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def compute_pack(task: Task) -> int:
         for track in task.tracks:
             if file_sha256(Path(track.path)) != track.sha256:
                 raise FeatureError(f"{track.path} has changed since the manifest was made. Run `dvc repro` again.")
-            with quiet_decoders():
+            with quiet_native():
                 signal = decode_file(track.path, rate=task.front_end.sample_rate, limits=task.limits)
             duration_s = len(signal.samples) / task.front_end.sample_rate
             for kind, values in task.front_end.compute(signal.samples, task.kinds).items():

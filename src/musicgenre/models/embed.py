@@ -30,6 +30,7 @@ from musicgenre.models.backbones.base import Backbone
 from musicgenre.models.backbones.weights import Weights
 from musicgenre.params import ComputeParams, EmbedParams
 from musicgenre.progress import progress
+from musicgenre.quiet import quiet_native
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def _run(job: _Job, batch: int, workers: int, layout: Layout) -> EmbedSummary:
 
 def _batches(job: _Job, tracks: list[tuple[str, float]], batch: int, workers: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Tracks with their vectors [segments, D]; a batch is filled across tracks."""
+    with quiet_native():
+        import keras  # noqa: F401 - loads TensorFlow, which is then silent wherever it is imported next
     from musicgenre.models.onnx.check import session
     from musicgenre.models.onnx.keras_graph import keras_to_onnx
 

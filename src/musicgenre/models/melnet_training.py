@@ -19,6 +19,7 @@ from musicgenre.features.frontend import FrontEnd
 from musicgenre.lineage import canonical_hash, file_sha256
 from musicgenre.models.backbones import melnet
 from musicgenre.progress import progress
+from musicgenre.quiet import quiet_native
 
 if TYPE_CHECKING:
     import keras
@@ -150,8 +151,9 @@ def train_melnet(plan: MelnetPlan, front_end: FrontEnd, *, work: Path, target: P
     work
         Work cache for clips and checkpoints.
     """
-    import keras
-    import tensorflow as tf
+    with quiet_native():
+        import keras
+        import tensorflow as tf
 
     from musicgenre.models.training import seed_everything
     from musicgenre.synth import corpus

@@ -1,4 +1,8 @@
-"""Decoders written in C print straight to standard error; a damaged MP3 yields hundreds of lines there."""
+"""Native libraries print straight to standard error.
+
+A damaged MP3 yields hundreds of lines there, and TensorFlow announces its build at import,
+before its log level counts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ _kept = -1
 
 
 @contextmanager
-def quiet_decoders() -> Iterator[None]:
+def quiet_native() -> Iterator[None]:
     """Send file descriptor 2 to nowhere until the last thread has left.
 
     Process-wide: lines that other threads print meanwhile are lost too, so this
@@ -40,4 +44,4 @@ def quiet_decoders() -> Iterator[None]:
                 os.close(_kept)
 
 
-__all__ = ["quiet_decoders"]
+__all__ = ["quiet_native"]
