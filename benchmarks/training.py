@@ -3,6 +3,7 @@
     python benchmarks/training.py [--quick] [--json]
 
 * an epoch of a transfer head on stored embeddings, against the frozen backbone in the graph;
+* an epoch of partial fine-tuning from activations kept at the boundary, against the whole graph;
 * frozen backbones through ONNX Runtime, against Keras;
 * our training step fed with NumPy batches, against `model.fit`;
 * the same step fed with stored features (cut from the memory map; held in memory), against tensors that are ready beforehand;
@@ -31,6 +32,8 @@ import tensorflow as tf
 
 from musicgenre.features.segments import InputSpec, Segmenting, segment_times
 from musicgenre.features.store import FeatureStore, StoreWriter
+from musicgenre.models.backbones.melnet import Melnet
+from musicgenre.models.boundary import divide
 from musicgenre.models.families.cnn import CnnConfig, build
 from musicgenre.models.inputs import Cutter, Rows, Segments
 from musicgenre.models.onnx.check import session
@@ -60,8 +63,14 @@ def backbone(name: str, size: int) -> keras.Model:
     """A frozen image network with pooled output, and random weights."""
     kind = {"mobilenet_v2": keras.applications.MobileNetV2, "vgg16": keras.applications.VGG16}[name]
     model = kind(input_shape=(size, size, 3), include_top=False, weights=None, pooling="avg")
-    model.trainable = False
+    model.trainable, model.name = False, name
     return model
+
+
+def shipped() -> keras.Model:
+    """melnet with its own weights, on segments of 3 s."""
+    network = Melnet()
+    return network.build((129, 96), network.find())
 
 
 def head(dimensions: int) -> keras.Model:
@@ -103,6 +112,26 @@ def transfer(name: str, images: int, size: int, times: int) -> Figures:
         f"head epoch, {name}": figure(ours, naive, "CPU s a segment"),
         f"embedding, {name}": figure(with_onnx, with_keras, f"CPU s an image of {size} × {size}", error=error),
     }
+
+
+def tuning(network: keras.Model, unfreeze: int, images: int, times: int) -> Figures:
+    """Seconds per segment and epoch of the last `unfreeze` layers and a head: from kept activations, and through the whole graph."""
+    rng = np.random.default_rng(0)
+    shape = network.input_shape[1:]
+    data = rng.random((images, *shape), dtype=np.float32)
+    labels = np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, images)]
+    halves = divide(network, unfreeze)
+    top = head(int(halves.after.output_shape[-1]))
+    source = keras.Input(shape)
+    whole = keras.Model(source, top(halves.after(halves.before(source))))
+    kept = keras.Model(halves.after.inputs[0], top(halves.after.outputs[0]))
+    rows = np.asarray(halves.before.predict(data, batch_size=32, verbose=0))
+    expected = np.asarray(whole(data[:8], training=False))
+    error = float(np.abs(np.asarray(kept(rows[:8], training=False)) - expected).max())
+    whole_step, kept_step = _step(whole), _step(kept)
+    naive = cpu(lambda: epoch(whole_step, data, labels, 32), times) / images
+    ours = cpu(lambda: epoch(kept_step, rows, labels, 32), times) / images
+    return {f"fine-tuning epoch, last {unfreeze} of {network.name}": figure(ours, naive, "CPU s a segment", error=error)}
 
 
 def _step(model: keras.Model) -> Callable[..., Any]:
@@ -220,6 +249,10 @@ def main() -> None:
     figures = {
         **transfer("mobilenet_v2", 32 if options.quick else 128, size, times),
         **transfer("vgg16", 16 if options.quick else 64, size, times),
+        **tuning(shipped(), 1, 256 if options.quick else 512, times),
+        **tuning(backbone("mobilenet_v2", size), 1, 64 if options.quick else 128, times),
+        **tuning(backbone("mobilenet_v2", size), 3, 64 if options.quick else 128, times),
+        **tuning(backbone("vgg16", size), 3, 16 if options.quick else 64, times),
         **scratch(256 if options.quick else 1024, times),
         **feeding(30 if options.quick else 200, 60 if options.quick else 300),
     }
