@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from handmade_bundle import CLASSES, member, write
 from musicgenre.bundle import BundleSpec, load_bundle
-from musicgenre.errors import BundleError, TamperedBundle
+from musicgenre.errors import BundleError, FeatureError, TamperedBundle
 
 FRONT_END = {"sample_rate": 22050}
 
@@ -134,3 +135,12 @@ def test_equal_file_names_are_told_apart(tmp_path: Path) -> None:
     spec = write(tmp_path / "out", parts, front_end=FRONT_END, golden=False)
     assert [item.file for item in spec.members] == ["model.onnx", "transfer-model.onnx"]
     assert load_bundle(tmp_path / "out") == spec
+
+
+@pytest.mark.parametrize("kind", ["cqt", "unheard_of"])
+def test_features_that_no_service_computes_are_refused_at_writing(kind: str, tmp_path: Path) -> None:
+    spec, folder = member(tmp_path / "a", "one")
+    other = replace(spec, inputs=(replace(spec.inputs[0], kind=kind),))
+    with pytest.raises(FeatureError, match=kind):
+        write(tmp_path / "bundle", [(other, folder)], golden=False)
+    assert not (tmp_path / "bundle").exists()

@@ -31,6 +31,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "classical": {"model": "svm"},
 }
 CASES = list(QUICK.items())
+CASES += [("transfer", {"backbone": "tiny", "width": 16, "unfreeze": 1, "second_rate": 1e-3})]
 CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "rf", "xgb")]
 CASES += [("classical", {"model": "lr", "row": "track", "select": "anova", "keep": 5, "pca": 3, "class_weights": True})]
 CASES += [("classical", {"model": "svm", "kernel": "linear"}), ("classical", {"model": "lr", "source": "tiny", "C": 0.1})]

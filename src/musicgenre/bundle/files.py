@@ -77,7 +77,11 @@ def write_bundle(
     ------
     BundleError
         If there is no member, two share a name, a file is not there or ONNX Runtime refuses it.
+    FeatureError
+        If a member reads a feature kind that a service cannot compute (`features.kinds.check_servable`).
     """
+    from musicgenre.features.kinds import check_servable  # loads every kind's code; readers do not need it
+
     if not members:
         raise BundleError(f"{directory}: a bundle needs at least one member.")
     if not (temperature > 0):
@@ -85,6 +89,7 @@ def write_bundle(
     names = [member.name for member, _ in members]
     if len(set(names)) != len(names):
         raise BundleError(f"{directory}: two members share a name ({', '.join(names)}).")
+    check_servable(sorted({item.kind for member, _ in members for item in member.inputs}))
     with atomic_directory(Path(directory)) as temporary:
         specs, digests = [], {}
         for member, folder in members:

@@ -92,13 +92,16 @@ def cut(values: NDArray[Any], spec: InputSpec, times: NDArray[np.float64], segme
             rows = 1 + np.clip(np.floor(centre / spec.piece_s).astype(np.intp), 0, values.shape[0] - 2)
         return np.ascontiguousarray(values[rows], dtype=np.float32)
     frames = spec.shape[0]
-    starts = np.round(times * spec.rate).astype(np.intp)
     if values.shape[0] < frames:
         wrapped = values[np.resize(np.arange(values.shape[0]), frames)]
         return np.ascontiguousarray(wrapped[None].repeat(len(times), axis=0), dtype=np.float32)
-    starts = np.minimum(starts, values.shape[0] - frames)
     windows = np.lib.stride_tricks.sliding_window_view(values, frames, axis=0)  # [starts, bands, frames], a view
-    return np.ascontiguousarray(windows[starts].transpose(0, 2, 1), dtype=np.float32)
+    return np.ascontiguousarray(windows[first_frames(values.shape[0], spec, times)].transpose(0, 2, 1), dtype=np.float32)
 
 
-__all__ = ["InputSpec", "Segmenting", "cut", "segment_times"]
+def first_frames(stored: int, spec: InputSpec, times: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The frame at which each segment of a framed kind begins, in a track of `stored` ≥ ``spec.shape[0]`` frames."""
+    return np.minimum(np.round(times * spec.rate).astype(np.intp), stored - spec.shape[0])
+
+
+__all__ = ["InputSpec", "Segmenting", "cut", "first_frames", "segment_times"]

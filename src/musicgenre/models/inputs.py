@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musicgenre.errors import ModelError
-from musicgenre.features.segments import InputSpec, Segmenting, cut, segment_times
+from musicgenre.features.segments import InputSpec, Segmenting, cut, first_frames, segment_times
 from musicgenre.features.store import FeatureStore
 from musicgenre.models.corpus import Corpus
 
@@ -29,6 +30,21 @@ class Rows(Protocol):
     def __getitem__(self, indices: NDArray[np.intp]) -> NDArray[np.generic]: ...
 
 
+_SIGN_AND_NUMBER = np.int32(np.uint32(0x8FFFE000).astype(np.int32))  # of a float16 shifted to where a float32 has them
+_EXPONENTS = np.float32(2.0**112)  # between the exponents of float16 and float32
+
+
+def widened(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    """`values` as float32; finite float16 by integer arithmetic, several times faster than NumPy's cast and the same to the bit."""
+    if values.dtype != np.float16:
+        return np.asarray(values, dtype=np.float32)
+    bits = np.ascontiguousarray(values).view(np.int16).astype(np.int32)
+    np.left_shift(bits, 13, out=bits)
+    np.bitwise_and(bits, _SIGN_AND_NUMBER, out=bits)
+    wide = bits.view(np.float32)
+    return np.multiply(wide, _EXPONENTS, out=wide)
+
+
 @dataclass(frozen=True)
 class Cutter:
     """Segments cut from the store when asked for. `tracks`, `times`: of every segment, seconds."""
@@ -39,9 +55,31 @@ class Cutter:
     tracks: NDArray[np.object_]
     times: NDArray[np.float64]
 
-    def __getitem__(self, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        parts = [cut(self.store.track(self.tracks[i]), self.spec, self.times[i : i + 1], self.segmenting) for i in indices]
-        return np.concatenate(parts) if parts else np.empty((0, *self.spec.shape), np.float32)
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
+        """Every stretch of the store that is as long as a segment, flat, as a view; and which of them each segment is (−1: none)."""
+        values, frames = self.store.values, self.spec.shape[0]
+        first = np.full(len(self.tracks), -1, dtype=np.int64)
+        if self.spec.kind == "descriptors" or len(values) < frames:
+            return values, first
+        starts = np.flatnonzero(np.r_[True, self.tracks[1:] != self.tracks[:-1]])
+        for start, end in zip(starts, [*starts[1:], len(self.tracks)], strict=True):
+            where = self.store.rows(self.tracks[start])
+            if where.stop - where.start >= frames:
+                first[start:end] = where.start + first_frames(where.stop - where.start, self.spec, self.times[start:end])
+        shape, strides = (len(values) - frames + 1, frames * values.shape[1]), (values.strides[0], values.itemsize)
+        return np.lib.stride_tricks.as_strided(values, shape, strides, writeable=False), first
+
+    def __getitem__(self, indices: NDArray[np.intp]) -> NDArray[np.generic]:
+        stretches, first = self._places
+        chosen = first[indices]
+        if (chosen >= 0).all():
+            return stretches[chosen].reshape(len(indices), *self.spec.shape)
+        # Tracks shorter than a segment, and rows looked up by time: one by one.
+        rows = np.empty((len(indices), *self.spec.shape), dtype=self.store.values.dtype)
+        for row, i in zip(rows, indices, strict=True):
+            row[...] = cut(self.store.track(self.tracks[i]), self.spec, self.times[i : i + 1], self.segmenting)[0]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +106,7 @@ class Segments:
 
     def batch(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.float32], ...]:
         """The inputs of the segments at `indices`, float32."""
-        return tuple(np.asarray(rows[indices], dtype=np.float32) for rows in self.rows)
+        return tuple(widened(rows[indices]) for rows in self.rows)
 
     @property
     def track_labels(self) -> NDArray[np.int64]:
@@ -175,4 +213,5 @@ __all__ = [
     "load_segments",
     "median_duration",
     "named",
+    "widened",
 ]

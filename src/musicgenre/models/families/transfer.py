@@ -1,24 +1,34 @@
-"""A head on a frozen pretrained backbone; the stored embeddings make an epoch cheap, the export holds both."""
+"""A head on a pretrained backbone; the stored embeddings make an epoch cheap, the export holds both.
+
+With `unfreeze` a second phase follows: the backbone's last layers learn together
+with the head, at a low rate, from activations kept at the boundary (`models.boundary`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgenre.models.augment import Augmentation
+from musicgenre.models.augment import PLAIN, Augmentation
 from musicgenre.models.base import Choice, Dimension, Float, Int, PublishedSystem, Report, Space
+from musicgenre.models.boundary import Halves, activations, divide
 from musicgenre.models.config import narrow, parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.published import TRANSFER
-from musicgenre.models.inputs import channel_statistics, load_embeddings, load_segments
+from musicgenre.models.inputs import Segments, channel_statistics, load_embeddings, load_segments
 from musicgenre.models.keras_model import KerasModel
 from musicgenre.models.layers import classify, dense_head, scaled
 from musicgenre.models.training import Recipe, make_predict, seed_everything, shortened, train
 from musicgenre.params import FamilySearch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_UNFROZEN = 16
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,10 @@ class TransferConfig:
         Hidden layers; empty means `depth` layers, the first of `width`, each half the one before.
     noise
         Gaussian noise on the standardised embedding while training, in standard deviations.
+    unfreeze
+        So many of the backbone's last layers (batch norms not counted) learn in a second phase; 0: none.
+    second_rate, second_epochs
+        Of the second phase, which has no augmentation and the same optimiser, at a constant rate.
     """
 
     backbone: str = "melnet"
@@ -54,6 +68,9 @@ class TransferConfig:
     resample: bool = False
     mixup: float = 0.0
     noise: float = 0.0
+    unfreeze: int = 0
+    second_rate: float = 1e-5
+    second_epochs: int = 10
 
     def recipe(self) -> Recipe:
         """The training part."""
@@ -71,6 +88,10 @@ class TransferConfig:
             augmentation=Augmentation(mixup=self.mixup, noise=self.noise),
         )
 
+    def second_recipe(self) -> Recipe:
+        """The second phase's."""
+        return replace(self.recipe(), rate=self.second_rate, epochs=self.second_epochs, decay="constant", augmentation=PLAIN)
+
     def hidden(self) -> tuple[int, ...]:
         """Sizes of the hidden layers."""
         return self.units or tuple(max(8, self.width // 2**i) for i in range(self.depth))
@@ -78,7 +99,7 @@ class TransferConfig:
 
 @dataclass
 class TransferModel(KerasModel):
-    """The whole graph, and its head alone for stored embeddings.
+    """The whole graph, and its head alone for stored embeddings (after fine-tuning: with the layers behind the boundary, for activations).
 
     What was trained is the head on the embeddings that ONNX Runtime made; that is
     what an export must agree with. The same network in TensorFlow differs from it
@@ -88,9 +109,10 @@ class TransferModel(KerasModel):
     head: Any = None
     backbone: str = ""
     sample_embeddings: NDArray[np.float32] | None = None
+    halves: Halves | None = None
 
     def expected(self) -> NDArray[np.float32]:
-        """The head's answer on the stored embeddings of `sample`."""
+        """The head's answer on the stored embeddings (or activations) of `sample`."""
         if self.head is None or self.sample_embeddings is None:
             return super().expected()
         return np.asarray(self.head(self.sample_embeddings, training=False))
@@ -99,7 +121,10 @@ class TransferModel(KerasModel):
         """From the stored embeddings while the head is at hand, through the whole graph after loading."""
         if self.head is None:
             return super().predict(corpus, split)
-        segments = load_embeddings(corpus, split, self.backbone)
+        if self.halves is None:
+            segments = load_embeddings(corpus, split, self.backbone)
+        else:
+            segments = activations(corpus, split, self.halves, self.inputs[0], self.segmenting, self.extra)
         return segments.track_mean(make_predict(self.head)(segments))
 
 
@@ -123,8 +148,12 @@ class Transfer:
             "class_weights": Choice((False, True)),
             "mixup": Choice((0.0, 0.2)),
             "noise": Choice((0.0, 0.1, 0.3)),
+            "unfreeze": Choice((0,)),  # widened in the parameters: an epoch of the second phase costs more than many of the first
+            "second_rate": Float(1e-6, 1e-3, log=True),
         }
-        return narrow(Space(dimensions, {"width": {"depth": (1, 2)}}), block, family=self.name)
+        tuned = tuple(range(1, MOST_UNFROZEN + 1))
+        conditions: dict[str, dict[str, tuple[Any, ...]]] = {"width": {"depth": (1, 2)}, "second_rate": {"unfreeze": tuned}}
+        return narrow(Space(dimensions, conditions), block, family=self.name)
 
     def published(self) -> tuple[PublishedSystem, ...]:
         return TRANSFER
@@ -156,6 +185,13 @@ class Transfer:
         head = keras.Model(source, classify(value, len(corpus.classes), l2=chosen.l2), name="head")
         history = train(head, training, validation, shortened(chosen.recipe(), block.epochs), seed=seed, report=report)
         loaded = backbones.load(chosen.backbone, lineage, spec.shape)
+        halves, stored, trained = None, validation, head
+        if chosen.unfreeze:
+            halves = divide(loaded.model, chosen.unfreeze)
+            before, stored = (activations(corpus, split, halves, spec, segmenting, lineage) for split in ("train", "validation"))
+            trained = keras.Model(halves.after.inputs[0], head(halves.after.outputs[0]), name="unfrozen")
+            recipe = shortened(chosen.second_recipe(), block.epochs)
+            history = _second_phase(trained, before, stored, recipe, history, seed=seed, report=report)
         whole = keras.Input(spec.shape, name=spec.name)
         return TransferModel(
             family=self.name,
@@ -166,10 +202,28 @@ class Transfer:
             history=history,
             sample=load_segments(corpus, "validation", (spec,), segmenting).sample(16),
             extra=lineage,
-            head=head,
-            sample_embeddings=validation.sample(16)[0],
+            head=trained,
+            sample_embeddings=stored.sample(16)[0],
             backbone=chosen.backbone,
+            halves=halves,
         )
+
+
+def _second_phase(
+    model: Any, training: Segments, validation: Segments, recipe: Recipe, first: pd.DataFrame, *, seed: int, report: Report
+) -> pd.DataFrame:
+    """Train on from the first phase's best weights; where that brings no better epoch, they stay. The history of both phases."""
+    import pandas as pd
+
+    weights, epochs = model.get_weights(), len(first)
+    second = train(model, training, validation, recipe, seed=seed, report=report, first_epoch=epochs + 1)
+    if _best(second) <= _best(first):
+        model.set_weights(weights)
+    return pd.concat([first, second], ignore_index=True)
+
+
+def _best(history: pd.DataFrame) -> tuple[float, float]:
+    return max(zip(history["validation_macro_f1"], -history["validation_loss"], strict=True))
 
 
 __all__ = ["Transfer", "TransferConfig", "TransferModel"]
