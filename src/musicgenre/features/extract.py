@@ -91,9 +91,7 @@ def compute_pack(task: Task) -> int:
     """
     members = [track.sha256 for track in task.tracks]
     with ExitStack() as stack:
-        packs = {
-            kind: stack.enter_context(PackWriter(task.work / task.front_end.kind_id(kind), members)) for kind in task.kinds
-        }
+        packs = {kind: stack.enter_context(PackWriter(task.work / task.front_end.kind_id(kind), members)) for kind in task.kinds}
         for track in task.tracks:
             if file_sha256(Path(track.path)) != track.sha256:
                 raise FeatureError(f"{track.path} has changed since the manifest was made. Run `dvc repro` again.")

@@ -29,9 +29,7 @@ def musicnn_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         float32 [n] at 16 kHz.
     """
     bank = mel_bank(RATE, 512, 96, 0.0, RATE / 2, "slaney")
-    blocks = [
-        (bank @ np.ascontiguousarray(power.T)).T for _, power in power_blocks(samples, n_fft=512, hop=256, window="hann")
-    ]
+    blocks = [(bank @ np.ascontiguousarray(power.T)).T for _, power in power_blocks(samples, n_fft=512, hop=256, window="hann")]
     return np.log10(1 + np.float32(10000) * np.concatenate(blocks))
 
 

@@ -125,9 +125,7 @@ def rhythm_and_tuning(samples: NDArray[np.float32], spec: FrontEnd) -> dict[str,
     """Tempo, its strength and the tuning of the whole."""
     import librosa
 
-    envelope = librosa.onset.onset_strength(
-        S=_levels(samples, spec), sr=spec.sample_rate, n_fft=spec.n_fft, hop_length=spec.hop_length
-    )
+    envelope = librosa.onset.onset_strength(S=_levels(samples, spec), sr=spec.sample_rate, n_fft=spec.n_fft, hop_length=spec.hop_length)
     rated: dict[str, Any] = {"sr": spec.sample_rate, "hop_length": spec.hop_length}
     tempo = float(librosa.feature.tempo(onset_envelope=envelope, **rated)[0])
     length = int(librosa.time_to_frames(8.0, **rated))
