@@ -23,6 +23,8 @@ Page = Annotated[Path | None, typer.Option("--page", help="Write both cards to t
 DataCard = Annotated[bool, typer.Option("--data", help="The card of today's data instead.")]
 Which = Annotated[str, typer.Argument(metavar="VERSION", help="Number, alias, or the digest in a served answer.")]
 
+_LINEAGE_WORDS = {"dvc_lock": "dvc.lock in training", "mlflow_run": "MLflow run"}  # the lock grows while a pipeline runs
+
 
 def _console() -> Console:
     from rich.console import Console
@@ -112,8 +114,9 @@ def _trace_rows(found: Trace) -> list[tuple[str, str]]:
             rows.append(("  parameters", ", ".join(f"{key}={value}" for key, value in run.params.items())))
         if run and run.metrics:
             rows.append(("  metrics", ", ".join(f"{key} {value:.4g}" for key, value in run.metrics.items())))
-    rows += [(name.replace("_", " "), value) for name, value in found.lineage.items()]
+    rows += [(_LINEAGE_WORDS.get(name, name.replace("_", " ")), value) for name, value in found.lineage.items()]
     rows.append(("committed as", found.committed or "never: models/registry.json with it is in no commit"))
+    rows += [("dvc.lock" if path == "dvc.lock" else f"  {path}", value) for path, value in found.lock.items()]
     for entry in found.log:
         rows.append((entry["time"], f"{entry['action']} by {entry['who']}: {entry.get('words', '')}"))
     return rows
