@@ -62,6 +62,9 @@ def two_promoted(prepared: Path, empty_database: Path, tmp_path_factory: pytest.
 @pytest.fixture
 def two_reigned(two_promoted: Path, tmp_path: Path) -> Layout:
     """A copy whose store names its own artifacts."""
+    from mlflow.tracking._tracking_service.utils import _artifact_repos_cache  # by run, and the copies' runs have the same ids
+
+    _artifact_repos_cache.clear()
     root = tmp_path / "copy"
     shutil.copytree(two_promoted, root)
     small_project.relocate(root, two_promoted)
