@@ -41,6 +41,36 @@ def project(prepared: Path, empty_database: Path, tmp_path: Path) -> Layout:
     return Layout(root)
 
 
+@pytest.fixture(scope="session")
+def two_promoted(prepared: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Versions 1 (weak) and 2 (good, champion), and a refused third."""
+    from musicgenre.registry import evidence
+    from musicgenre.registry.promotion import promote
+
+    root = tmp_path_factory.mktemp("promoted") / "project"
+    shutil.copytree(prepared, root)
+    shutil.copy(empty_database, root / "mlflow.db")
+    layout = Layout(root)
+    for family in ("cnn", "transfer", "classical"):
+        small_project.evaluated(layout, family)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(evidence, "probe", lambda _: "")
+            promote(small_project.params(), layout)
+    return root
+
+
+@pytest.fixture
+def two_reigned(two_promoted: Path, tmp_path: Path) -> Layout:
+    """A copy whose store names its own artifacts."""
+    from mlflow.tracking._tracking_service.utils import _artifact_repos_cache  # by run, and the copies' runs have the same ids
+
+    _artifact_repos_cache.clear()
+    root = tmp_path / "copy"
+    shutil.copytree(two_promoted, root)
+    small_project.relocate(root, two_promoted)
+    return Layout(root)
+
+
 @pytest.fixture
 def select() -> Callable[[Layout, str], None]:
     return small_project.evaluated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,16 @@ def read_book(layout: Layout) -> dict[str, Any]:
     """`models/registry.json`."""
     found: dict[str, Any] = json.loads(layout.registry.read_text())
     return found
+
+
+def relocate(copy: Path, root: Path) -> None:
+    """The database names artifacts by absolute path; let the copy of a project name its own."""
+    with sqlite3.connect(copy / "mlflow.db") as database:
+        for table, column in (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+            ("model_versions", "storage_location"),
+        ):
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(root), str(copy)))
+    database.close()

@@ -106,6 +106,8 @@ def test_robustness_counts_only_for_the_family_it_was_measured_on(project: Layou
     assert robustness_drop(metrics, "cnn") == 0.45
     assert robustness_drop(metrics, "transfer") is None
     assert robustness_drop({}, "cnn") is None
+    unknown = {"robustness": {"family": "cnn", "perturbations": {"gain": {"lost": 0.1}, "mp3_64": {"lost": float("nan")}}}}
+    assert np.isnan(robustness_drop(unknown, "cnn"))  # type: ignore[arg-type]  # it is a number: not a number
     content = json.loads(project.metrics.read_text())
     write_json(project.metrics, {**content, **metrics})
     limits = small_project.params(max_robustness_drop=0.4).promote

@@ -20,6 +20,7 @@ LIMITS = PromoteParams(
     min_above_chance=0.1,
     allow_dirty=False,
 )
+NAN = float("nan")
 OLD = Figures(macro_f1=0.60, accuracy=0.60, calibration_error=0.08, recall={"jazz": 0.8, "rock": 0.4})
 NEW = Figures(macro_f1=0.65, accuracy=0.65, calibration_error=0.05, recall={"jazz": 0.7, "rock": 0.6})
 BOTH = Comparison(genres=("jazz", "rock"), tracks=40, candidate=NEW, champion=OLD, low=-0.01, high=0.11)
@@ -37,6 +38,7 @@ ACCEPTED = {
     "a better one": SECOND,
     "recall at the limit": _both(candidate=replace(NEW, recall={"jazz": 0.6, "rock": 0.6})),
     "a genre that only one has tracks of": _both(candidate=replace(NEW, recall={"rock": 0.6})),
+    "a champion of other genres": replace(_both(tracks=9), classes=("jazz", "rock", "folk")),
     "robust enough": replace(SECOND, robustness_drop=0.3),
     "budgets at their limits": replace(SECOND, latency_ms=100.0, size_mb=10.0, figures=replace(NEW, calibration_error=0.1)),
 }
@@ -48,7 +50,15 @@ REFUSED = {
     "no interval": (_both(low=None), "not worse"),
     "a genre lost": (_both(candidate=replace(NEW, recall={"jazz": 0.59, "rock": 0.9})), "recall of every genre"),
     "badly calibrated": (replace(SECOND, figures=replace(NEW, calibration_error=0.11)), "calibration error"),
-    "calibration not a number": (replace(SECOND, figures=replace(NEW, calibration_error=float("nan"))), "calibration error"),
+    "first figure not a number": (replace(FIRST, figures=replace(NEW, macro_f1=NAN)), "better than chance"),
+    "gain not a number": (_both(candidate=replace(NEW, macro_f1=NAN)), "better"),
+    "champion not a number": (_both(champion=replace(OLD, macro_f1=NAN)), "better"),
+    "bound not a number": (_both(low=NAN), "not worse"),
+    "recall not a number": (_both(candidate=replace(NEW, recall={"rock": 0.6, "jazz": NAN})), "recall of every genre"),
+    "calibration not a number": (replace(SECOND, figures=replace(NEW, calibration_error=NAN)), "calibration error"),
+    "latency not a number": (replace(SECOND, latency_ms=NAN), "latency"),
+    "size not a number": (replace(SECOND, size_mb=NAN), "size"),
+    "robustness not a number": (replace(SECOND, robustness_drop=NAN), "robustness"),
     "slow": (replace(SECOND, latency_ms=101.0), "latency"),
     "large": (replace(SECOND, size_mb=10.1), "size"),
     "fragile": (replace(SECOND, robustness_drop=0.31), "robustness"),
@@ -60,6 +70,19 @@ REFUSED = {
     "does not load": (replace(SECOND, loads="It does not load."), "loads and answers"),
     "rolled back": (replace(SECOND, withdrawn="yesterday by a person"), "not withdrawn"),
     "a genre unknown": (replace(SECOND, missing_genres=("folk",)), "every genre"),
+    "first model, dirty tree": (replace(FIRST, dirty=True), "clean work tree"),
+    "first model, failed validation": (replace(FIRST, validation="The data failed its validation."), "data validation"),
+    "a champion of other genres, beaten on the common ones only in part": (
+        replace(
+            _both(tracks=9, candidate=replace(NEW, recall={"jazz": 0.5, "rock": 0.9}), champion=replace(OLD, recall={"jazz": 0.9})),
+            classes=("jazz", "rock", "folk"),
+        ),
+        "recall of every genre",
+    ),
+    "a champion of another front end without its audio": (
+        replace(FIRST, champion="3", incomparable="the champion cannot be scored: its front end differs from the stored features."),
+        "comparable",
+    ),
     "incomparable": (replace(FIRST, champion="3", incomparable="they share no genre."), "comparable"),
 }
 
@@ -78,6 +101,17 @@ def test_refused_for_one_reason_and_in_words(name: str) -> None:
     assert not verdict.passed
     assert [item.name for item in verdict.failed] == [criterion]
     assert verdict.words == f"Refused: {verdict.failed[0].words}"
+
+
+def test_what_is_compared_with_other_classes_is_said() -> None:
+    verdict = judge(ACCEPTED["a champion of other genres"], LIMITS)
+    assert "on 9 test tracks of 2 genres" in next(item.words for item in verdict.criteria if item.name == "not worse")
+    assert judge(REFUSED["a champion of another front end without its audio"][0], LIMITS).words.count("front end differs") == 1
+
+
+def test_robustness_that_was_not_measured_is_said() -> None:
+    found = next(item for item in judge(SECOND, LIMITS).criteria if item.name == "robustness")
+    assert found.passed and "not measured" in found.words
 
 
 def test_a_refusal_names_all_its_reasons() -> None:

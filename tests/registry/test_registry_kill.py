@@ -16,6 +16,7 @@ from musicgenre import atomic
 from musicgenre.bundle import load_bundle
 from musicgenre.layout import Layout
 from musicgenre.registry import promotion
+from musicgenre.registry.rollback import rollback
 from musicgenre.registry.verify import verify
 from musicgenre.registry.versions import Versions
 
@@ -68,15 +69,23 @@ def _in_child(work: Callable[[], object]) -> int:
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
-def _steps(layout: Layout, log: Path) -> list[str]:
-    """Names of all writes of an undisturbed promotion."""
+def _promote(layout: Layout) -> object:
+    return promotion.promote(PARAMS, layout)
 
-    def work() -> None:
+
+def _roll_back(layout: Layout) -> object:
+    return rollback(PARAMS, layout, reason="complaints")
+
+
+def _steps(layout: Layout, log: Path, work: Callable[[Layout], object] = _promote) -> list[str]:
+    """Names of all writes of undisturbed `work`."""
+
+    def logged() -> None:
         with log.open("a") as handle:
             _kill_at(0, lambda name: print(name, file=handle, flush=True))
-            promotion.promote(PARAMS, layout)
+            work(layout)
 
-    assert _in_child(work) == 0
+    assert _in_child(logged) == 0
     return log.read_text().split()
 
 
@@ -109,7 +118,7 @@ def _close_connections() -> None:
 def _die_and_recover(root: Path, copy: Path, step: int) -> None:
     shutil.copytree(root, copy)
     layout = Layout(copy)
-    _relocate(copy, root)
+    small_project.relocate(copy, root)
 
     def killed() -> None:
         _kill_at(step, lambda _: None)
@@ -137,25 +146,10 @@ def _die_and_recover(root: Path, copy: Path, step: int) -> None:
     shutil.rmtree(copy)
 
 
-def _relocate(copy: Path, root: Path) -> None:
-    """The database names artifacts by absolute path; let the copy's name its own."""
-    import sqlite3
-
-    with sqlite3.connect(copy / "mlflow.db") as database:
-        for table, column in (
-            ("experiments", "artifact_location"),
-            ("runs", "artifact_uri"),
-            ("logged_models", "artifact_location"),
-            ("model_versions", "storage_location"),
-        ):
-            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(root), str(copy)))
-    database.close()
-
-
 def test_killed_around_the_moves(reigning: Layout, tmp_path: Path) -> None:
     """The steps from the new version's creation on: every alias, tag, file."""
     shutil.copytree(reigning.root, tmp_path / "counted")
-    _relocate(tmp_path / "counted", reigning.root)
+    small_project.relocate(tmp_path / "counted", reigning.root)
     steps = _steps(Layout(tmp_path / "counted"), tmp_path / "steps.txt")
     created = steps.index("create_model_version")
     moves = [number + 1 for number in range(created, len(steps)) if steps[number] in ("set_registered_model_alias", "_exchange", "replace")]
@@ -168,8 +162,69 @@ def test_killed_around_the_moves(reigning: Layout, tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_killed_between_any_two_steps(reigning: Layout, tmp_path: Path) -> None:
     shutil.copytree(reigning.root, tmp_path / "counted")
-    _relocate(tmp_path / "counted", reigning.root)
+    small_project.relocate(tmp_path / "counted", reigning.root)
     steps = _steps(Layout(tmp_path / "counted"), tmp_path / "steps.txt")
     assert len(steps) >= 20
     for step in range(1, len(steps) + 1):
         _die_and_recover(reigning.root, tmp_path / f"step{step}", step)
+
+
+# --- rollback --------------------------------------------------------------------
+
+
+def _die_in_rollback(root: Path, copy: Path, step: int, then: Callable[[Layout], object]) -> None:
+    """Kill a rollback from 2 to 1, look, do `then`, and look again."""
+    shutil.copytree(root, copy)
+    layout = Layout(copy)
+    small_project.relocate(copy, root)
+
+    def killed() -> None:
+        _kill_at(step, lambda _: None)
+        _roll_back(layout)
+
+    assert _in_child(killed) == signal.SIGKILL
+
+    def inspect() -> None:
+        versions = Versions(PARAMS, layout)
+        champion = versions.at("champion")
+        assert champion is not None, "no champion"
+        with versions.bundle(champion) as folder:
+            assert load_bundle(folder).digest == champion.digest
+        load_bundle(layout.champion)
+        then(layout)
+        book, aliases = small_project.read_book(layout), versions.aliases()
+        moved = champion.number == "1" or then is _roll_back
+        assert aliases["champion"] == book["champion"] == ("1" if moved else "2"), "a second step was taken, or the first undone"
+        assert aliases.get("previous", "") == book["previous"] == ("" if moved else "1")
+        assert not [item for item in verify(PARAMS, layout) if item.state == "bad"], verify(PARAMS, layout)
+        if moved:
+            assert promotion.promote(PARAMS, layout).decision == "refused", "the withdrawn model came back by itself"
+
+    assert _in_child(inspect) == 0
+    shutil.rmtree(copy)
+
+
+def _rollback_steps(reigning: Layout, tmp_path: Path) -> list[str]:
+    small_project.evaluated(reigning, "transfer")
+    shutil.copytree(reigning.root, tmp_path / "counted")
+    small_project.relocate(tmp_path / "counted", reigning.root)
+    _close_connections()
+    return _steps(Layout(tmp_path / "counted"), tmp_path / "steps.txt", _roll_back)
+
+
+def test_a_rollback_killed_around_its_moves(two_reigned: Layout, tmp_path: Path) -> None:
+    steps = _rollback_steps(two_reigned, tmp_path)
+    moves = [number + 1 for number, name in enumerate(steps) if name.endswith("_alias") or name == "replace"]
+    assert [steps[move - 1] for move in moves] == ["set_registered_model_alias", "delete_registered_model_alias", "replace"]
+    for step in moves:
+        _die_in_rollback(two_reigned.root, tmp_path / f"step{step}", step, _roll_back)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("then", [_roll_back, _promote])
+def test_a_rollback_killed_between_any_two_steps(two_reigned: Layout, tmp_path: Path, then: Callable[[Layout], object]) -> None:
+    steps = _rollback_steps(two_reigned, tmp_path)
+    assert len(steps) >= 6
+    for step in range(1, len(steps) + 1):
+        _die_in_rollback(two_reigned.root, tmp_path / f"step{step}", step, then)

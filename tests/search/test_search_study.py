@@ -178,9 +178,7 @@ def test_what_makes_a_study_another_one(finished: Layout, tmp_path: Path) -> Non
     assert len(others | {first}) == 8
 
 
-def test_a_lost_work_cache_and_a_lost_mlflow_store_are_made_up_for(
-    searched: tuple[Layout, Params], empty_store: Path
-) -> None:
+def test_a_lost_work_cache_and_a_lost_mlflow_store_are_made_up_for(searched: tuple[Layout, Params], empty_store: Path) -> None:
     layout, params = searched
     before = (layout.model("classical") / "bundle" / "toy.onnx").read_bytes()
     summary = json.loads((layout.model("classical") / "summary.json").read_text())

@@ -19,8 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Reason = Annotated[str, typer.Option(help="Why; recorded with who and when.")]
 Force = Annotated[bool, typer.Option("--force", help="Move even if the gate refuses; recorded as forced.")]
 Checkout = Annotated[bool, typer.Option("--checkout", help="Print only the commands that bring its state back.")]
+Page = Annotated[Path | None, typer.Option("--page", help="Write both cards to this file, as one HTML page.")]
 DataCard = Annotated[bool, typer.Option("--data", help="The card of today's data instead.")]
 Which = Annotated[str, typer.Argument(metavar="VERSION", help="Number, alias, or the digest in a served answer.")]
+
+_LINEAGE_WORDS = {"dvc_lock": "dvc.lock in training", "mlflow_run": "MLflow run"}  # the lock grows while a pipeline runs
 
 
 def _console() -> Console:
@@ -111,8 +114,9 @@ def _trace_rows(found: Trace) -> list[tuple[str, str]]:
             rows.append(("  parameters", ", ".join(f"{key}={value}" for key, value in run.params.items())))
         if run and run.metrics:
             rows.append(("  metrics", ", ".join(f"{key} {value:.4g}" for key, value in run.metrics.items())))
-    rows += [(name.replace("_", " "), value) for name, value in found.lineage.items()]
+    rows += [(_LINEAGE_WORDS.get(name, name.replace("_", " ")), value) for name, value in found.lineage.items()]
     rows.append(("committed as", found.committed or "never: models/registry.json with it is in no commit"))
+    rows += [("dvc.lock" if path == "dvc.lock" else f"  {path}", value) for path, value in found.lock.items()]
     for entry in found.log:
         rows.append((entry["time"], f"{entry['action']} by {entry['who']}: {entry.get('words', '')}"))
     return rows
@@ -142,13 +146,19 @@ def _list(ctx: typer.Context, as_json: bool) -> None:
         print("No version yet. `dvc repro` (or `musicgenre promote`) makes the first.")
 
 
-def _show(ctx: typer.Context, wanted: str, data: bool, as_json: bool) -> None:
+def _show(ctx: typer.Context, wanted: str, data: bool, page: Path | None, as_json: bool) -> None:
+    from musicgenre.atomic import write_text
     from musicgenre.registry.listing import show
+    from musicgenre.registry.pages import card_page
 
     context: Context = ctx.obj
     found = show(context.params(), context.layout, wanted)
+    if page is not None:
+        write_text(page, card_page(f"{context.params().promote.name} {found['version']}", found["card"], found["data_card"]))
     if as_json:
         print_json(found)
+    elif page is not None:
+        print(f"Wrote {page}.")
     else:
         print(found["data_card"] if data else found["card"])
 
@@ -243,9 +253,9 @@ def register(app: typer.Typer) -> None:
         _list(ctx, as_json)
 
     @group.command("show")
-    def show_version(ctx: typer.Context, version: Which, data: DataCard = False, as_json: AsJson = False) -> None:
-        """A version's model card; with --json its evidence and history too."""
-        _show(ctx, version, data, as_json)
+    def show_version(ctx: typer.Context, version: Which, data: DataCard = False, page: Page = None, as_json: AsJson = False) -> None:
+        """A version's model card; with --json its tags and history too."""
+        _show(ctx, version, data, page, as_json)
 
     @group.command("tag")
     def tag(ctx: typer.Context, as_json: AsJson = False) -> None:

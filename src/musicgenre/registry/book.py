@@ -10,7 +10,6 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +45,8 @@ class Book:
     champion, previous, candidate
         Versions that the aliases name; empty where there is none.
     versions
-        One mapping a version: version, digest, answers, family, run_id, registered, lineage, figures, decision, words, withdrawn.
+        One mapping a version: version, digest, answers, family, run_id, registered, lineage, figures, decision, words, withdrawn,
+        card (Markdown).
     decision
         The latest verdict: version, decision, words, time, criteria.
     log
@@ -125,10 +125,4 @@ class Book:
         return str(found["withdrawn"]) if found else ""
 
 
-def same_log(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether `after` only appends to `before` (both as parsed from `registry.json`)."""
-    old, new = list(before.get("log", [])), list(after.get("log", []))
-    return new[: len(old)] == old
-
-
-__all__ = ["SCHEMA", "Book", "now", "same_log", "who"]
+__all__ = ["SCHEMA", "Book", "now", "who"]

@@ -161,7 +161,11 @@ def _quarantine_words(layout: Layout) -> str:
     rows = _quarantine(layout)
     if not rows:
         return "No faulty file was found in it."
-    return f"{len(rows)} faulty files were taken out: " + ", ".join(f"{count} {code}" for code, count in _by_code(rows).items()) + "."
+    return (
+        f"{len(rows)} faulty files were taken out, a file for one or more of these: "
+        + ", ".join(f"{count} {code}" for code, count in _by_code(rows).items())
+        + "."
+    )
 
 
 def _quarantine(layout: Layout) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ def lineage_tags(spec: BundleSpec) -> dict[str, str]:
 
 
 def entry_of(version: Version, spec: BundleSpec, *, family: str, figures: Mapping[str, Any], decision: str, words: str) -> dict[str, Any]:
-    """A version's line in the book."""
+    """A version's line in the book; its card is what the store has."""
     return {
         "version": version.number,
         "digest": spec.digest,
@@ -38,6 +38,7 @@ def entry_of(version: Version, spec: BundleSpec, *, family: str, figures: Mappin
         "decision": decision,
         "words": words,
         "withdrawn": "",
+        "card": version.description,
     }
 
 

@@ -53,7 +53,7 @@ def robustness_drop(metrics: Mapping[str, Any], family: str) -> float | None:
     if not isinstance(found, Mapping) or not family or found.get("family") != family:
         return None
     lost = [float(row["lost"]) for row in found.get("perturbations", {}).values() if row.get("lost") is not None]
-    return max(lost) if lost else None
+    return float(np.max(lost)) if lost else None  # NaN if one is: the gate refuses what is not a number
 
 
 def test_tracks(layout: Layout) -> pd.DataFrame:

@@ -8,6 +8,7 @@ it must beat chance by a margin.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -182,7 +183,9 @@ def _budgets(evidence: Evidence, limits: PromoteParams) -> list[Criterion]:
         _at_most("latency", evidence.latency_ms, limits.max_latency_ms, "{:.0f} ms"),
         _at_most("size", evidence.size_mb, limits.max_size_mb, "{:.1f} MB"),
     ]
-    if evidence.robustness_drop is not None:
+    if evidence.robustness_drop is None:
+        found.append(Criterion("robustness", True, "Robustness was not measured (`evaluate.robustness`), so no limit was applied."))
+    else:
         found.append(_at_most("robustness", evidence.robustness_drop, limits.max_robustness_drop, "{:.0%} of accuracy lost"))
     return found
 
@@ -210,10 +213,13 @@ def _against(found: Comparison, champion: str, limits: PromoteParams) -> list[Cr
     sure = found.low is not None and found.low > -limits.margin
     shown = "unknown" if found.low is None else f"{found.low:+.3f}"
     drops = {name: found.champion.recall[name] - value for name, value in found.candidate.recall.items() if name in found.champion.recall}
-    worst = max(drops, key=lambda name: drops[name]) if drops else ""
+    # A loss that is not a number is the worst of all: it must fail, wherever it stands in the mapping.
+    worst = max(drops, key=lambda name: math.inf if math.isnan(drops[name]) else drops[name]) if drops else ""
     drop = drops.get(worst, 0.0)
-    held = drop <= limits.max_recall_drop + 1e-9
-    lost = f"Largest loss of recall: {worst} {drop:.2f}, allowed {limits.max_recall_drop:g}." if drop > 0 else "No genre loses recall."
+    held = bool(drop <= limits.max_recall_drop + 1e-9)
+    lost = "No genre loses recall."
+    if not drop <= 0:
+        lost = f"Largest loss of recall: {worst} {drop:.2f}, allowed {limits.max_recall_drop:g}."
     return [
         Criterion(
             "not worse",

@@ -66,7 +66,7 @@ def show(params: Params, layout: Layout, wanted: str) -> dict[str, Any]:
         "aliases": list(version.aliases),
         "tags": dict(version.tags),
         "run_id": version.run_id,
-        "entry": book.entry(version.number) or {},
+        "entry": {key: value for key, value in (book.entry(version.number) or {}).items() if key != "card"},
         "log": [item for item in book.log if version.number in (item["version"], item.get("withdrawn"))],
         "card": version.description,
         "data_card": data_card(layout, params.dataset.source),

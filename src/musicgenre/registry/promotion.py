@@ -10,7 +10,7 @@ looking again at the champion that the evidence was gathered against.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,17 @@ from musicgenre.bundle import BundleSpec, load_bundle
 from musicgenre.errors import BundleError, MissingInput, RegistryError
 from musicgenre.layout import Layout
 from musicgenre.params import Params
+from musicgenre.registry import audit
 from musicgenre.registry.book import Book, now
-from musicgenre.registry.cards import model_card
+from musicgenre.registry.cards import data_card, model_card
 from musicgenre.registry.entries import entry_of, lineage_tags, place_champion, remember
 from musicgenre.registry.evidence import gather, read_metrics
 from musicgenre.registry.gate import Evidence, Verdict, judge
 from musicgenre.registry.lock import exclusive
+from musicgenre.registry.pages import card_page
+from musicgenre.registry.recovery import catch_up, withdraw
 from musicgenre.registry.restore import restore
-from musicgenre.registry.versions import ANSWERS, DECISION, Version, Versions, find_version
+from musicgenre.registry.versions import ANSWERS, DECISION, WITHDRAWN, Version, Versions, find_version
 
 _ATTEMPTS = 5
 
@@ -93,11 +96,7 @@ def promote(params: Params, layout: Layout, *, wanted: str = "", force: bool = F
         raise RegistryError("A forced move needs a reason: --reason 'why the gate is wrong here'.")
     metrics = None if wanted else read_metrics(layout)  # first, for an answer before a store is made
     versions = Versions(params, layout)
-    with exclusive(versions, layout):
-        book = Book.read(layout.registry, params.promote.name)
-        restored = tuple(restore(versions, book, layout))
-        if restored:
-            book.write(layout.registry)
+    restored = _settle(params, layout, versions)
     if metrics is None:
         version = find_version(versions, wanted)
         with versions.bundle(version) as folder:
@@ -105,6 +104,17 @@ def promote(params: Params, layout: Layout, *, wanted: str = "", force: bool = F
             return _decide(params, layout, versions, candidate, force=force, reason=reason, restored=restored, measured=False)
     candidate = _selected(layout, metrics)
     return _decide(params, layout, versions, candidate, force=force, reason=reason, restored=restored, measured=True)
+
+
+def _settle(params: Params, layout: Layout, versions: Versions) -> tuple[str, ...]:
+    """Store, book and files agree on the champion; returns the numbers that were registered again."""
+    with exclusive(versions, layout):
+        book = Book.read(layout.registry, params.promote.name)
+        restored = tuple(restore(versions, book, layout))
+        catch_up(versions, book, layout)
+        book.write(layout.registry)
+        audit.complete(versions, book)
+    return restored
 
 
 def _decide(
@@ -121,7 +131,8 @@ def _decide(
     for _ in range(_ATTEMPTS):
         champion = versions.at("champion")
         if champion is not None and champion.tags.get(ANSWERS) == candidate.spec.answers:
-            return _unchanged(layout, versions, candidate, champion, params, restored)
+            words = f"Version {champion.number} is the champion already: the candidate gives the same answers."
+            return Promotion("unchanged", words, candidate.family, champion.number, champion.number, None, restored)
         book = Book.read(layout.registry, params.promote.name)
         evidence = _evidence(params, layout, versions, candidate, champion, book, measured)
         verdict = judge(evidence, params.promote)
@@ -131,10 +142,11 @@ def _decide(
         words = verdict.words if decision != "forced" else f"Forced: {reason.strip()} (the gate said: {verdict.words})"
         version = _registered(layout, versions, candidate, evidence, verdict, decision, words)
         with exclusive(versions, layout):
-            if versions.aliases().get("champion", "") != (champion.number if champion else ""):
-                continue  # another promotion was first: judge again, against its champion
-            reigning = _move(layout, versions, candidate, version, champion, decision, words, verdict, evidence, params.promote.name)
-        return Promotion(decision, words, candidate.family, version.number, reigning, verdict, restored)
+            same = versions.aliases().get("champion", "") == (champion.number if champion else "")
+            if same:
+                reigning = _move(layout, versions, candidate, version, champion, decision, words, verdict, evidence, params.promote.name)
+                return Promotion(decision, words, candidate.family, version.number, reigning, verdict, restored)
+        _settle(params, layout, versions)  # another promotion was first: judge again, against its champion
     raise RegistryError(
         f"The champion changed {_ATTEMPTS} times while this candidate was judged. Run it again when the others have finished."
     )
@@ -143,7 +155,11 @@ def _decide(
 def _evidence(
     params: Params, layout: Layout, versions: Versions, candidate: _Candidate, champion: Version | None, book: Book, measured: bool
 ) -> Evidence:
-    common: dict[str, Any] = {"family": candidate.family if measured else "", "withdrawn": book.withdrawn(candidate.spec.answers)}
+    answers = candidate.spec.answers
+    # The store's own mark counts too: a rollback that died before it wrote the book has set it.
+    marks = [item.withdrawn for item in versions.all() if item.tags.get(ANSWERS) == answers and item.withdrawn]
+    withdrawn = book.withdrawn(answers) or (marks[-1] if marks else "")
+    common: dict[str, Any] = {"family": candidate.family if measured else "", "withdrawn": withdrawn}
     if champion is None:
         return gather(params, layout, candidate.directory, **common)
     try:
@@ -160,13 +176,17 @@ def _registered(
 ) -> Version:
     """The candidate's version: the one that the store has, or a new one."""
     card = model_card(candidate.spec, layout, family=candidate.family, evidence=evidence, verdict=verdict, decision=decision, words=words)
+    data = data_card(layout, str(candidate.spec.lineage.get("data_source", "")))
+    pages = {"data_card.md": data, "card.html": card_page(f"Model {candidate.spec.model_id}", card, data)}
     known = versions.of_digest(candidate.spec.digest)
     if known is not None:
-        versions.describe(known.number, card)
-        return known
+        versions.describe(known, card, pages)
+        return replace(known, description=card)
     record = {**evidence.to_dict(), "verdict": verdict.to_dict()}
     tags = {**lineage_tags(candidate.spec), DECISION: "pending"}
-    return versions.register(candidate.directory, candidate.spec, family=candidate.family, card=card, tags=tags, evidence=record)
+    return versions.register(
+        candidate.directory, candidate.spec, family=candidate.family, card=card, tags=tags, evidence=record, pages=pages
+    )
 
 
 def _move(
@@ -190,47 +210,25 @@ def _move(
             versions.point("previous", champion.number)
         versions.point("champion", version.number)
         place_champion(versions, version, layout, candidate.directory)
+        for item in versions.all():  # whoever forces a withdrawn model has taken the withdrawal back
+            if item.withdrawn and item.tags.get(ANSWERS) == candidate.spec.answers:
+                versions.untag(item.number, WITHDRAWN)
     reigning = version.number if accepted else (champion.number if champion else "")
     book = Book.read(layout.registry, name)
     figures = {"macro_f1": evidence.figures.macro_f1, "accuracy": evidence.figures.accuracy, "tracks": evidence.tracks}
     entry = entry_of(version, candidate.spec, family=candidate.family, figures=figures, decision=decision, words=words)
     remember(book, entry)
-    if accepted:  # whoever forces a withdrawn model has taken the withdrawal back
-        for known in book.versions:
-            if known.get("answers") == candidate.spec.answers:
-                known["withdrawn"] = ""
+    if accepted:
+        withdraw(book, candidate.spec.answers, "")
     if accepted and champion is not None:
         book.previous = champion.number
     book.champion, book.candidate = reigning, version.number
     criteria = [asdict(item) for item in verdict.criteria]
     noted = book.note(decision, version.number, words=words, against=champion.number if champion else "", criteria=criteria)
     book.decision = {"version": version.number, "decision": decision, "words": words, "time": noted["time"], "criteria": criteria}
-    versions.audit(version.number, noted)
     book.write(layout.registry)
+    audit.append(versions, noted)
     return reigning
-
-
-def _unchanged(
-    layout: Layout, versions: Versions, candidate: _Candidate, champion: Version, params: Params, restored: tuple[str, ...]
-) -> Promotion:
-    """The champion already answers as the candidate would; finish what a killed promotion may have left undone."""
-    words = f"Version {champion.number} is the champion already: the candidate gives the same answers."
-    with exclusive(versions, layout):
-        place_champion(versions, champion, layout, candidate.directory)
-        book = Book.read(layout.registry, params.promote.name)
-        if book.champion != champion.number or book.entry(champion.number) is None:
-            spec = load_bundle(layout.champion)
-            decision = champion.tags.get(DECISION, "promoted")
-            said = champion.tags.get("words", words)
-            family = champion.tags.get("family", candidate.family)
-            remember(book, entry_of(champion, spec, family=family, figures={}, decision=decision, words=said))
-            book.previous = versions.aliases().get("previous", "")
-            book.champion, book.candidate = champion.number, versions.aliases().get("candidate", champion.number)
-            noted = book.note("promoted", champion.number, words=said, recovered=True)
-            book.decision = {"version": champion.number, "decision": decision, "words": said, "time": noted["time"], "criteria": []}
-            versions.audit(champion.number, noted)
-        book.write(layout.registry)
-    return Promotion("unchanged", words, candidate.family, champion.number, champion.number, None, restored)
 
 
 __all__ = ["Promotion", "promote"]

@@ -14,6 +14,7 @@ from musicgenre.bundle import load_bundle
 from musicgenre.layout import Layout
 from musicgenre.registry.book import Book
 from musicgenre.registry.entries import digest_of, lineage_tags
+from musicgenre.registry.pages import card_page
 from musicgenre.registry.versions import ABSENT, ANSWERS, DECISION, DIGEST, FAMILY, Versions
 
 
@@ -40,12 +41,14 @@ def _register(versions: Versions, entry: dict[str, Any], folder: Path | None) ->
         commit = str(entry["lineage"].get("git_commit", ""))[:12]
         why = f"registered elsewhere; trained at git commit {commit}" if commit else "registered elsewhere"
         lineage = {key: str(value) for key, value in entry["lineage"].items() if value not in (None, "")}
-        return versions.register_absent(entry, {**lineage, **tags, ABSENT: why}).number
+        return versions.register_absent(entry, {**lineage, **tags, ABSENT: why}, card=entry.get("card", "")).number
     spec = load_bundle(folder)
-    card = f"Restored from models/registry.json.\n\n{entry['words']}"
+    card = entry.get("card") or f"Restored from models/registry.json.\n\n{entry['words']}"
+    tags["words"] = entry["words"][:4000]
     evidence = {"figures": entry["figures"], "restored": entry}
-    version = versions.register(folder, spec, family=entry["family"], card=card, tags={**lineage_tags(spec), **tags}, evidence=evidence)
-    return version.number
+    pages = {"card.html": card_page(f"Model {spec.model_id}", card)}
+    labels = {**lineage_tags(spec), **tags}
+    return versions.register(folder, spec, family=entry["family"], card=card, tags=labels, evidence=evidence, pages=pages).number
 
 
 def restore(versions: Versions, book: Book, layout: Layout) -> list[str]:

@@ -10,11 +10,13 @@ from musicgenre.bundle.predictor import Predictor
 from musicgenre.errors import RegistryError
 from musicgenre.layout import Layout
 from musicgenre.params import Params
+from musicgenre.registry import audit
 from musicgenre.registry.book import Book, now, who
 from musicgenre.registry.entries import place_champion
 from musicgenre.registry.lock import exclusive
+from musicgenre.registry.recovery import before, catch_up, point_previous, withdraw
 from musicgenre.registry.restore import restore
-from musicgenre.registry.versions import ANSWERS, Version, Versions
+from musicgenre.registry.versions import ANSWERS, WITHDRAWN, Versions
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,6 @@ class Rollback:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def _before(book: Book, reigning: Version, versions: Versions, skip: frozenset[str] = frozenset()) -> str:
-    """The version that reigned before, from the alias or, where that says nothing, from the log."""
-    named = versions.aliases().get("previous", "")
-    if named and named != reigning.number and not skip:
-        return named
-    for number in reversed(book.champions()):
-        entry = book.entry(number) or {}
-        known = versions.get(number)
-        if number == reigning.number or number in skip or entry.get("withdrawn") or known is None or known.absent:
-            continue
-        return number
-    return ""
 
 
 def rollback(params: Params, layout: Layout, *, reason: str = "") -> Rollback:
@@ -58,10 +46,16 @@ def rollback(params: Params, layout: Layout, *, reason: str = "") -> Rollback:
     with exclusive(versions, layout):
         book = Book.read(layout.registry, params.promote.name)
         restore(versions, book, layout)
+        audit.complete(versions, book)
+        withdrawn = book.champion
+        if catch_up(versions, book, layout) == "rolled back":  # one that was killed: finish it, and take no second step
+            book.write(layout.registry)
+            audit.complete(versions, book)
+            return Rollback(withdrawn, book.champion, book.previous, str(book.decision["words"]))
         reigning = versions.at("champion")
         if reigning is None:
             raise RegistryError(f"{versions.name} has no champion to roll back. Run `musicgenre promote` first.")
-        number = _before(book, reigning, versions)
+        number = before(book, reigning, versions)
         target = versions.get(number) if number else None
         if target is None:
             raise RegistryError(f"No champion came before version {reigning.number}; there is nothing to go back to.")
@@ -69,24 +63,18 @@ def rollback(params: Params, layout: Layout, *, reason: str = "") -> Rollback:
             check(Predictor.load(folder))  # before anything moves
         why = reason.strip() or "no reason given"
         stamp = f"{now()} by {who()}: {why}"
-        versions.tag(reigning.number, {"withdrawn": stamp[:4000]})
+        versions.tag(reigning.number, {WITHDRAWN: stamp[:4000]})
         versions.point("champion", target.number)
-        after = _before(book, target, versions, frozenset({reigning.number, target.number}))
-        if after:
-            versions.point("previous", after)
-        else:
-            versions.unpoint("previous")
+        after = before(book, target, versions, frozenset({reigning.number, target.number}))
+        point_previous(versions, after)
         place_champion(versions, target, layout)
         words = f"Back to version {target.number} from version {reigning.number}: {why}."
-        for entry in book.versions:
-            if entry["version"] == reigning.number or entry.get("answers") == reigning.tags.get(ANSWERS):
-                entry["withdrawn"] = stamp
+        withdraw(book, reigning.tags.get(ANSWERS, ""), stamp)
         book.champion, book.previous = target.number, after
         noted = book.note("rolled back", target.number, withdrawn=reigning.number, words=words)
         book.decision = {"version": target.number, "decision": "rolled back", "words": words, "time": noted["time"], "criteria": []}
-        for one in (reigning.number, target.number):
-            versions.audit(one, noted)
         book.write(layout.registry)
+        audit.append(versions, noted)
     return Rollback(withdrawn=reigning.number, champion=target.number, previous=after, words=words)
 
 

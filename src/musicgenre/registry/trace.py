@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -38,6 +39,9 @@ class Trace:
     committed
         The first git commit whose `models/registry.json` lists the model: data, parameters and
         outputs stand in that commit's `dvc.lock`. Empty when it was never committed.
+    lock
+        What `dvc.lock` says in that commit: the SHA-256 of the file itself under ``dvc.lock``, and the
+        hash of every output by its path. Empty when nothing was committed.
     log
         The book's entries about this version.
     """
@@ -54,6 +58,7 @@ class Trace:
     training: Run | None
     lineage: dict[str, str]
     committed: str
+    lock: dict[str, str]
     log: tuple[dict[str, Any], ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class Trace:
             f"git worktree add {folder} {commit}",
             f"cd {folder}",
             'dvc cache dir --local "$(cd "$OLDPWD" && dvc cache dir)"',
+            'export PYTHONPATH="$PWD/src"  # the code of that commit, not what is installed (`make env` there if its uv.lock is another)',
             "dvc checkout || dvc pull || true  # what is in the cache or the remote; the rest is computed",
             "dvc repro",
         ]
@@ -126,6 +132,19 @@ def first_commit(digest: str, layout: Layout) -> str:
     return lines[0] if done.returncode == 0 and lines else ""
 
 
+def lock_of(commit: str, layout: Layout) -> dict[str, str]:
+    """The outputs in a commit's `dvc.lock`, path → hash, and the file's own SHA-256; empty when there is none."""
+    if not commit:
+        return {}
+    words = ["git", "-C", str(layout.root), "show", f"{commit}:./dvc.lock"]
+    done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+    if done.returncode != 0:
+        return {}
+    stages = (yaml.safe_load(done.stdout) or {}).get("stages") or {}
+    outputs = {str(out["path"]): str(out.get("md5", "")) for stage in stages.values() for out in stage.get("outs", [])}
+    return {"dvc.lock": hashlib.sha256(done.stdout).hexdigest(), **outputs}
+
+
 def _lineage(version: Version, entry: dict[str, Any] | None) -> dict[str, str]:
     names = ("data_source", "data_id", "split_policy", "split_id", "feature_id", "git_commit", "git_dirty", "dvc_lock", "mlflow_run")
     known = {**((entry or {}).get("lineage") or {}), **version.tags}
@@ -145,6 +164,7 @@ def trace(params: Params, layout: Layout, wanted: str) -> Trace:
     book = Book.read(layout.registry, params.promote.name)
     entry = book.entry(version.number)
     lineage = _lineage(version, entry)
+    committed = first_commit(version.digest, layout) if version.digest else ""
     log = tuple(item for item in book.log if version.number in (item["version"], item.get("withdrawn"), item.get("against")))
     return Trace(
         model=versions.name,
@@ -158,9 +178,10 @@ def trace(params: Params, layout: Layout, wanted: str) -> Trace:
         registration=_run(versions, version.run_id),
         training=_run(versions, lineage.get("mlflow_run", "")),
         lineage=lineage,
-        committed=first_commit(version.digest, layout) if version.digest else "",
+        committed=committed,
+        lock=lock_of(committed, layout),
         log=log,
     )
 
 
-__all__ = ["Run", "Trace", "bentos_of", "first_commit", "trace"]
+__all__ = ["Run", "Trace", "bentos_of", "first_commit", "lock_of", "trace"]

@@ -11,6 +11,7 @@ from musicgenre.bundle.predictor import Predictor
 from musicgenre.errors import BundleError, RegistryError
 from musicgenre.layout import Layout
 from musicgenre.params import Params
+from musicgenre.registry.audit import unknown_to
 from musicgenre.registry.book import Book
 from musicgenre.registry.versions import Version, Versions
 
@@ -61,6 +62,10 @@ def _of_files(versions: list[Version], aliases: dict[str, str], book: Book, layo
         elif known.digest != entry["digest"]:
             words = f"models/registry.json says {entry['digest'][:12]}…, the store {known.digest[:12]}…."
             found.append(Finding(entry["version"], "version", "bad", words))
+    for known in versions:
+        for text in unknown_to(book, known):
+            words = f"The store's log says “{text}”, {layout.registry} does not: it was cut, or another checkout wrote it (`git pull`)."
+            found.append(Finding(known.number, "log", "bad", words))
     champion = aliases.get("champion", "")
     if champion != book.champion:
         said = f"models/registry.json says {book.champion or '–'}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ALIASES = ("candidate", "champion", "previous")
 _SERVED = Path(__file__).with_name("served_model.py")
-DIGEST, ANSWERS, FAMILY, DECISION, ABSENT = "digest", "answers", "family", "decision", "absent"
+DIGEST, ANSWERS, FAMILY, DECISION, ABSENT, WITHDRAWN = "digest", "answers", "family", "decision", "absent", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Version:
     def absent(self) -> str:
         """Why the store has no bundle of it; empty when it has."""
         return self.tags.get(ABSENT, "")
+
+    @property
+    def withdrawn(self) -> str:
+        """When, by whom and why it was rolled back; empty when it was not, or was forced since."""
+        return self.tags.get(WITHDRAWN, "")
 
 
 class Versions:
@@ -162,7 +167,15 @@ class Versions:
                 raise
 
     def register(
-        self, directory: Path, spec: BundleSpec, *, family: str, card: str, tags: Mapping[str, str], evidence: Mapping[str, Any]
+        self,
+        directory: Path,
+        spec: BundleSpec,
+        *,
+        family: str,
+        card: str,
+        tags: Mapping[str, str],
+        evidence: Mapping[str, Any],
+        pages: Mapping[str, str] | None = None,
     ) -> Version:
         """Upload a bundle and create its version.
 
@@ -172,6 +185,8 @@ class Versions:
             Markdown; the version's description, and the artifact ``card.md`` of its run.
         evidence
             JSON-able; the artifact ``evidence.json``.
+        pages
+            Further texts, by their names as artifacts.
         """
         import mlflow
 
@@ -191,7 +206,8 @@ class Versions:
                     pip_requirements=["musicgenre", "mlflow"],  # named, because guessing them takes ten seconds
                 )
             self.client.log_text(run_id, json.dumps(evidence, indent=2), "evidence.json")
-            self.client.log_text(run_id, card, "card.md")
+            for name, text in {"card.md": card, **(pages or {})}.items():
+                self.client.log_text(run_id, text, name)
         self.client.log_batch(run_id, metrics=_metrics(evidence))
         self.client.set_terminated(run_id)
         created = self.client.create_model_version(
@@ -199,7 +215,7 @@ class Versions:
         )
         return self._version(created)
 
-    def register_absent(self, entry: Mapping[str, Any], tags: Mapping[str, str]) -> Version:
+    def register_absent(self, entry: Mapping[str, Any], tags: Mapping[str, str], *, card: str) -> Version:
         """A version that keeps its number and history in a store that does not hold its bundle."""
         self.ensure()
         experiment = tracking.experiment(self.client, self._experiment, self.store)
@@ -208,7 +224,8 @@ class Versions:
         self.client.log_text(run_id, json.dumps(dict(entry), indent=2), "entry.json")
         self.client.set_terminated(run_id)
         source = f"{run.info.artifact_uri}/entry.json"
-        return self._version(self.client.create_model_version(self.name, source=source, run_id=run_id, tags=dict(tags)))
+        created = self.client.create_model_version(self.name, source=source, run_id=run_id, tags=dict(tags), description=card)
+        return self._version(created)
 
     def point(self, alias: str, number: str) -> None:
         """Move an alias in one step; it always names one version or, before its first move, none."""
@@ -227,20 +244,15 @@ class Versions:
             if known is None or known.tags.get(key) != value:
                 self.client.set_model_version_tag(self.name, number, key, value)
 
-    def describe(self, number: str, card: str) -> None:
-        """Replace a version's description."""
-        self.client.update_model_version(self.name, number, description=card)
+    def untag(self, number: str, key: str) -> None:
+        """Take a tag away from a version that has it."""
+        self.client.delete_model_version_tag(self.name, number, key)
 
-    def audit(self, number: str, entry: Mapping[str, Any]) -> None:
-        """Append a log entry to a version: an artifact of its own, never overwritten, named by time and content."""
-        version = self.get(number)
-        if version is None:
-            raise RegistryError(f"There is no version {number} of {self.name}.")
-        from musicgenre.lineage import canonical_hash
-
-        name = f"audit/{str(entry['time']).replace(':', '')}-{canonical_hash(dict(entry), length=8)}.json"
-        if version.run_id:
-            self.client.log_text(version.run_id, json.dumps(dict(entry), indent=2), name)
+    def describe(self, version: Version, card: str, pages: Mapping[str, str]) -> None:
+        """Replace a version's description and the pages of its run."""
+        self.client.update_model_version(self.name, version.number, description=card)
+        for name, text in {"card.md": card, **pages}.items():
+            self.client.log_text(version.run_id, text, name)
 
 
 def _metrics(evidence: Mapping[str, Any]) -> list[Any]:
@@ -299,4 +311,4 @@ def find_version(versions: Versions, wanted: str) -> Version:
     raise RegistryError(f"There is no version {wanted!r} of {versions.name} in {versions.store.uri}. Versions: {there}.")
 
 
-__all__ = ["ABSENT", "ALIASES", "ANSWERS", "DECISION", "DIGEST", "FAMILY", "Version", "Versions", "find_version"]
+__all__ = ["ABSENT", "ALIASES", "ANSWERS", "DECISION", "DIGEST", "FAMILY", "WITHDRAWN", "Version", "Versions", "find_version"]
