@@ -87,6 +87,16 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start children with SIGINT blocked: Ctrl-C reaches the whole group, and one that is still importing would print a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _portable(error: BaseException) -> BaseException:
     """`error` itself if it survives pickling, otherwise a RuntimeError that says the same."""
     try:
@@ -98,7 +108,6 @@ def _portable(error: BaseException) -> BaseException:
 
 def _serve(connection: Connection) -> None:
     """A worker's life: one function, then items until the other end is closed (which a killed parent's is)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     try:
         function = connection.recv()
         while True:
@@ -120,7 +129,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment(_ONE_THREAD):
+        with _environment(_ONE_THREAD), _interrupts_held():
             self.process.start()
         theirs.close()
         self.connection.send(function)

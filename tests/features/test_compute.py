@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +21,13 @@ def square(number: int) -> int:
     return number * number
 
 
-def slow_first(number: int) -> int:
-    time.sleep(0.3 if number == 0 else 0.0)
+def slow_first(number: int, *, mark: Path) -> int:
+    """Item 0 waits for any other to be done."""
+    for _ in range(3000):
+        if number or mark.exists():
+            break
+        time.sleep(0.01)
+    mark.touch()
     return number
 
 
@@ -40,9 +47,9 @@ def threads(_: int) -> tuple[str | None, int]:
     return os.environ.get("OMP_NUM_THREADS"), os.getpid()
 
 
-def test_results_come_in_order_or_as_they_finish() -> None:
-    assert list(run(slow_first, range(12), params=TWO)) == list(range(12))
-    loose = list(run(slow_first, range(12), params=TWO, ordered=False))
+def test_results_come_in_order_or_as_they_finish(tmp_path: Path) -> None:
+    assert list(run(partial(slow_first, mark=tmp_path / "a"), range(12), params=TWO)) == list(range(12))
+    loose = list(run(partial(slow_first, mark=tmp_path / "b"), range(12), params=TWO, ordered=False))
     assert sorted(loose) == list(range(12))
     assert loose[0] != 0
 
@@ -73,6 +80,16 @@ def test_errors_keep_their_type_and_tell_where_they_arose() -> None:
 def test_a_dead_worker_is_an_error_that_names_the_item() -> None:
     with pytest.raises(WorkerDied, match=r"exit code 9\) at 3"):
         list(run(die, range(8), params=TWO))
+
+
+def interrupt_myself(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
+def test_ctrl_c_is_the_parents_business() -> None:
+    """The terminal sends it to the whole group; a worker that is importing must not print a traceback."""
+    assert list(run(interrupt_myself, range(4), params=TWO)) == list(range(4))
 
 
 def test_an_abandoned_run_stops_its_workers() -> None:
