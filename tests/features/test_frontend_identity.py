@@ -14,13 +14,14 @@ from musicgenre.params import FeaturesParams
 # One other valid value for every field.
 OTHER = {
     "sample_rate": 24000, "n_fft": 1024, "hop_length": 256, "window": "hamming", "n_mels": 64, "fmin": 20.0, "fmax": 10000.0,
-    "mel_scale": "htk", "top_db": 60.0, "pre_emphasis": 0.97, "n_mfcc": 13, "n_scales": 32, "scalogram_fmin": 50.0,
+    "mel_scale": "htk", "top_db": 60.0, "pre_emphasis": 0.97, "n_mfcc": 13, "wavelet": "cmor1.5-1.0",
+    "n_scales": 32, "scalogram_fmin": 50.0,
     "scalogram_fmax": 7000.0, "descriptor_segment_s": 1.5, "hpss": True,
 }  # fmt: skip
 
 
 def test_every_field_has_another_value_here() -> None:
-    assert set(OTHER) | {"wavelet"} == {field.name for field in dataclasses.fields(FrontEnd)}
+    assert set(OTHER) == {field.name for field in dataclasses.fields(FrontEnd)}
 
 
 @pytest.mark.parametrize("name", OTHER)

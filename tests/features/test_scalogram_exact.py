@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,13 @@ SPEC = FrontEnd()
 
 def energies(samples: NDArray[np.float32], spec: FrontEnd) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     ours = scalogram_energy(
-        samples, rate=spec.sample_rate, hop=spec.hop_length, fmin=spec.scalogram_fmin, fmax=spec.scalogram_fmax, count=spec.n_scales
+        samples,
+        rate=spec.sample_rate,
+        hop=spec.hop_length,
+        fmin=spec.scalogram_fmin,
+        fmax=spec.scalogram_fmax,
+        count=spec.n_scales,
+        wavelet=spec.wavelet,
     )
     return ours.astype(np.float64), reference.scalogram_energy(samples, spec)
 
@@ -44,6 +51,11 @@ def test_composed_music() -> None:
 @pytest.mark.parametrize("logarithmic", [True, False])
 def test_chirps(logarithmic: bool) -> None:
     assert_like_pywavelets(chirp(4.0, 50, 10000, logarithmic=logarithmic), SPEC, scale_error=0.02)
+
+
+@pytest.mark.parametrize("samples", [music(4.0), chirp(4.0, 50, 10000, logarithmic=True)], ids=["music", "chirp"])
+def test_complex_morlet(samples: NDArray[np.float32]) -> None:
+    assert_like_pywavelets(samples, dataclasses.replace(SPEC, wavelet="cmor1.5-1.0"), scale_error=0.02)
 
 
 def test_other_settings() -> None:

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from musicgenre.errors import FeatureError, ParamsError
 from musicgenre.features.filters import WINDOWS
+from musicgenre.features.wavelet import WAVELETS
 from musicgenre.lineage import canonical_hash
 
 if TYPE_CHECKING:
     from musicgenre.features.kinds import Kind
     from musicgenre.params import FeaturesParams
-
-WAVELETS = ("morl",)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class FrontEnd:
     n_mfcc
         Cepstral coefficients.
     wavelet, n_scales, scalogram_fmin, scalogram_fmax
-        Wavelet, number of scales and their range in Hz.
+        Wavelet (named as in PyWavelets), number of scales and their range in Hz.
     descriptor_segment_s
         Seconds a piece of the descriptor table.
     hpss

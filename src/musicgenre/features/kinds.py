@@ -75,6 +75,7 @@ def _scalogram(track: Analysis) -> NDArray[np.float32]:
         fmin=spec.scalogram_fmin,
         fmax=spec.scalogram_fmax,
         count=spec.n_scales,
+        wavelet=spec.wavelet,
     )
     return to_db(energy, reference=float(energy.max()), top_db=spec.top_db)
 

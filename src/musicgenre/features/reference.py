@@ -49,18 +49,18 @@ def mfcc(samples: NDArray[np.float32], spec: FrontEnd) -> NDArray[Any]:
 
 
 def scalogram_energy(samples: NDArray[np.float32], spec: FrontEnd) -> NDArray[np.float64]:
-    """Mean square of `pywt.cwt(…, 'morl')` at the full rate over each frame, [frames, n_scales]."""
+    """Mean square of `pywt.cwt` at the full rate over each frame, [frames, n_scales]."""
     import pywt
 
     n, hop = len(samples), spec.hop_length
     frequencies = np.geomspace(spec.scalogram_fmin, spec.scalogram_fmax, spec.n_scales)
-    scales = pywt.central_frequency("morl") * spec.sample_rate / frequencies
+    scales = pywt.central_frequency(spec.wavelet) * spec.sample_rate / frequencies
     frames = 1 + n // hop
     edges = np.clip(np.arange(frames + 1) * hop - hop // 2, 0, n)
     energy = np.zeros((frames, spec.n_scales))
-    coefficients, _ = pywt.cwt(emphasised(samples, spec), scales, "morl")
+    coefficients, _ = pywt.cwt(emphasised(samples, spec), scales, spec.wavelet)
     for band, row in enumerate(coefficients):
-        running = np.concatenate(([0.0], np.cumsum(row.astype(np.float64) ** 2)))
+        running = np.concatenate(([0.0], np.cumsum(np.abs(row).astype(np.float64) ** 2)))
         energy[:, band] = np.diff(running[edges]) / np.maximum(np.diff(edges), 1)
     return energy
 

@@ -1,7 +1,7 @@
 """Pooled Morlet scalogram: how much energy each scale has at each mel frame.
 
-Definition (tests hold us to it): ``c = pywt.cwt(x, scales, 'morl')`` at the full
-rate, ``energy[t, s] = mean(c[s, n]²)`` over the samples n of frame t, that is
+Definition (tests hold us to it): ``c = pywt.cwt(x, scales, wavelet)`` at the full
+rate, ``energy[t, s] = mean(|c[s, n]|²)`` over the samples n of frame t, that is
 ``t·hop − hop/2 ≤ n < t·hop + hop/2`` as far as the track goes. Scales run
 logarithmically from `fmin` (column 0) to `fmax`.
 
@@ -25,7 +25,9 @@ _CHUNKS = 8  # chunks transformed at once, about 30 s
 _VALUES = 1 << 18  # complex values of one inverse transform: what stays in cache
 
 
-def scalogram_energy(samples: NDArray[np.float32], *, rate: int, hop: int, fmin: float, fmax: float, count: int) -> NDArray[np.float32]:
+def scalogram_energy(
+    samples: NDArray[np.float32], *, rate: int, hop: int, fmin: float, fmax: float, count: int, wavelet: str = "morl"
+) -> NDArray[np.float32]:
     """Mean squared wavelet coefficient a frame and scale.
 
     Parameters
@@ -36,12 +38,14 @@ def scalogram_energy(samples: NDArray[np.float32], *, rate: int, hop: int, fmin:
         Samples a frame.
     fmin, fmax, count
         Range in Hz and number of scales.
+    wavelet
+        One of `wavelet.WAVELETS`, named as in PyWavelets.
 
     Returns
     -------
     float32 [1 + n // hop, count], ≥ 0.
     """
-    layout = plan(rate, hop, fmin, fmax, count)
+    layout = plan(rate, hop, fmin, fmax, count, wavelet)
     frames = frame_count(len(samples), hop)
     valid = layout.chunk - 2 * layout.margin
     chunks = -(-frames // valid)
@@ -116,7 +120,7 @@ def _add(
     for part, frame, share in edges:
         values[:, part, frame] *= share
     pooled = np.einsum("bcfl,bcfl->bcf", values, values)
-    pooled *= np.float32((1 if group.real else 2) / group.points)
+    pooled *= np.float32(group.gain / group.points)
     for row, band in zip(pooled, bands, strict=True):
         energy[band.scale] += row
 
