@@ -36,6 +36,7 @@ def _scores(name: str, classes: tuple[str, ...], tracks: pd.DataFrame, y: np.nda
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_thousand_tracks_by_five_families(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     n, classes, layout = 1000, tuple("abcdefghij"), Layout(tmp_path)
