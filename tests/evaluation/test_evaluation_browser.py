@@ -138,12 +138,40 @@ def test_families_switch_and_the_map_answers(browser: Any, report: Path) -> None
     page = opened.page
     page.locator(".segmented button", has_text="classical").click()
     assert page.locator(".family:visible").get_attribute("data-family") == "classical"
-    page.wait_for_selector("[data-figure=confusion-classical] .main-svg")
+    page.wait_for_selector("[data-figure=confusion-classical-track] .main-svg")
+    page.locator("#genres .segmented button", has_text="segments").click()
+    assert page.locator(".family:visible").get_attribute("data-level") == "segment"
+    assert page.locator(".family:visible").get_attribute("data-family") == "classical"
+    page.wait_for_selector("[data-figure=confusion-classical-segment] .main-svg")
+    assert page.locator("#families .panel:visible table").get_attribute("data-name") == "segment-figures"  # one choice for the page
     choice = page.locator("#near-choice")
     track = choice.evaluate("select => select.options[2].value")
     choice.select_option(track)
     assert page.locator("#near li").first.inner_text().startswith(track)
     assert page.locator("#near .play").count() >= 2
+    opened.check()
+
+
+def test_a_point_of_the_map_is_heard_when_pressed(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, 1440, "light")
+    page = opened.page
+    page.locator("[data-figure=map]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-figure=map] .points path")
+    where = page.evaluate(
+        """() => {
+          const plot = document.querySelector('[data-figure=map]'), layout = plot._fullLayout, box = plot.getBoundingClientRect();
+          const sounds = JSON.parse(document.getElementById('sounds').textContent);
+          for (const trace of plot.data) for (let i = 0; i < trace.x.length; i++) if (sounds[trace.customdata[i][0]]) return {
+            x: box.left + layout.xaxis._offset + layout.xaxis.l2p(trace.x[i]),
+            y: box.top + layout.yaxis._offset + layout.yaxis.l2p(trace.y[i]),
+          };
+        }"""
+    )
+    page.mouse.move(where["x"], where["y"])
+    page.wait_for_selector("[data-figure=map] .hoverlayer .hovertext")
+    page.mouse.click(where["x"], where["y"])
+    page.wait_for_function("document.getElementById('player-progress').value > 0.02", timeout=10_000)
+    assert page.locator("#near li").first.inner_text().startswith(page.locator("#player-name").inner_text())
     opened.check()
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import welch
 
 from musicgenre.evaluation.perturb import PERTURBATIONS, encode_mp3, gain, low_pass, mp3, pitch, tempo, white_noise
-from musicgenre.evaluation.robustness import choose_tracks, excerpt, summarise
+from musicgenre.evaluation.robustness import choose_tracks, disturbed, excerpt, summarise
 
 RATE = 22050
 
@@ -95,6 +95,29 @@ def test_tracks_are_chosen_evenly_and_always_the_same() -> None:
     assert sorted(found["genre"].value_counts()) == [2, 2, 3]
     pd.testing.assert_frame_equal(found, choose_tracks(table.sample(frac=1, random_state=5), 7, seed=1), check_like=True)
     assert len(choose_tracks(table, 99, seed=1)) == 30
+
+
+def test_the_ends_are_those_of_the_whole_track() -> None:
+    """Of a long track the middle is disturbed, but its first ten seconds are its first ten seconds."""
+    samples = np.arange(60 * 100, dtype=np.float32)
+    ends = [item for item in PERTURBATIONS if item.name in ("gain_minus_12", "first_10", "last_10")]
+    plain, softer, first, last = disturbed(samples, 100, ends)
+    np.testing.assert_array_equal(plain, samples[1500:4500])
+    np.testing.assert_allclose(softer, plain * 10 ** (-12 / 20), rtol=1e-6)
+    np.testing.assert_array_equal(first, samples[:1000])
+    np.testing.assert_array_equal(last, samples[-1000:])
+
+
+def test_first_against_last_by_hand() -> None:
+    sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+    turned = sure.copy()
+    turned[3] = turned[3, ::-1]
+    ends = [item for item in PERTURBATIONS if item.name in ("first_10", "last_10")]
+    y, groups = np.array([0, 0, 1, 1]), np.arange(4)
+    found = summarise(y, np.stack([sure, sure, turned], axis=1), groups, "cnn", ends, resamples=50, confidence=0.95, seed=0)
+    assert found.ends_agree == 0.75
+    alone = summarise(y, np.stack([sure, turned], axis=1), groups, "cnn", ends[:1], resamples=50, confidence=0.95, seed=0)
+    assert alone.ends_agree is None
 
 
 def test_what_it_costs_by_hand() -> None:

@@ -13,6 +13,8 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from musicgenre.bundle.predictor import Predictor
 from musicgenre.evaluation.cost import Cost
+from musicgenre.evaluation.markdown import render_markdown
+from musicgenre.evaluation.metrics import HEADLINES
 from musicgenre.evaluation.results import Evaluation
 from musicgenre.evaluation.scoring import score_bundle
 from musicgenre.evaluation.stage import select
@@ -41,6 +43,22 @@ def test_metrics_are_those_of_the_predictions(project: Layout, metrics_json: dic
         assert entry["roc_auc"]["value"] == pytest.approx(roc_auc_score(y, p / p.sum(axis=1, keepdims=True), multi_class="ovr"), abs=1e-6)
         assert entry["macro_f1"]["low"] <= entry["macro_f1"]["value"] <= entry["macro_f1"]["high"]
         assert (entry["tracks"], entry["groups"]) == (6, 3)
+
+
+def test_segments_have_every_figure_too(evaluated: Evaluation, metrics_json: dict[str, Any]) -> None:
+    for item in evaluated.families:
+        scores = item.scores["test"]
+        y = np.concatenate([[label] * len(part) for label, part in zip(scores.y, scores.segments, strict=True)])
+        p = np.concatenate(scores.segments).astype(np.float64)
+        entry = metrics_json["families"][item.name]["test"]["segment"]
+        assert entry["segments"] == len(y) > 6
+        assert set(entry) == {"segments", *HEADLINES}
+        assert entry["accuracy"]["value"] == pytest.approx(accuracy_score(y, p.argmax(axis=1)))
+        assert entry["macro_f1"]["value"] == pytest.approx(f1_score(y, p.argmax(axis=1), average="macro"))
+        assert entry["roc_auc"]["value"] == pytest.approx(roc_auc_score(y, p / p.sum(axis=1, keepdims=True), multi_class="ovr"), abs=1e-6)
+        assert 0 <= entry["accuracy"]["low"] <= entry["accuracy"]["value"] <= entry["accuracy"]["high"] <= 1
+        lines = item.figures["test"].segment.genres
+        assert [line.support for line in lines] == np.bincount(y, minlength=3).tolist()
 
 
 def test_probabilities_are_those_of_the_service(project: Layout) -> None:
@@ -89,6 +107,9 @@ def test_plots_are_what_dvc_reads(project: Layout, evaluated: Evaluation) -> Non
     assert roc["fpr"].is_monotonic_increasing and roc["tpr"].is_monotonic_increasing
     assert {path.stem for path in (project.plots / "curves").iterdir()} == {"cnn", "transfer", "multimodal"}
     assert "validation_loss" in pd.read_csv(project.plots / "curves" / "cnn.csv")
+    assert len(pd.read_csv(project.plots / "comparisons.csv")) == 10
+    assert len(pd.read_csv(project.plots / "robustness.csv")) == 5 * 11
+    assert len(pd.read_csv(project.plots / "genres.csv")) == 5 * 2 * 2 * 3  # families, splits, levels, genres
 
 
 def test_every_pair_is_compared(evaluated: Evaluation) -> None:
@@ -106,6 +127,46 @@ def test_the_markdown_is_a_screenful(project: Layout, evaluated: Evaluation) -> 
     assert "1 set of models" in text
 
 
+def _git(root: Path, *words: str) -> None:
+    import subprocess
+
+    subprocess.run(["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.org", *words], check=True, capture_output=True)
+
+
+def test_the_parent_is_the_commit_that_a_change_follows(tmp_path: Path) -> None:
+    from musicgenre.evaluation.ledger import parent_metrics
+
+    assert parent_metrics(tmp_path, dirty=True) == {}
+    _git(tmp_path, "init", "-q")
+    (tmp_path / "reports").mkdir()
+    for number in (1, 2):
+        (tmp_path / "reports" / "metrics.json").write_text(json.dumps({"number": number}))
+        _git(tmp_path, "add", "-A")
+        _git(tmp_path, "commit", "-qm", str(number))
+    assert parent_metrics(tmp_path, dirty=True) == {"number": 2}  # what is changed now follows the last commit
+    assert parent_metrics(tmp_path, dirty=False) == {"number": 1}  # the last commit itself follows the one before
+
+
+def test_the_markdown_compares_with_parent_and_champion(evaluated: Evaluation, metrics_json: dict[str, Any]) -> None:
+    parent = json.loads(json.dumps(metrics_json))
+    test = parent["families"][evaluated.selected]["test"]
+    now = test["macro_f1"]["value"]
+    test["macro_f1"]["value"] = now - 0.125
+    split = {"split_id": metrics_json["split"]["id"]}
+    version = {"version": "4", "family": "svm", "figures": {"macro_f1": now - 0.25, "accuracy": 0.5}, "lineage": split}
+    registry = {"champion": "4", "versions": [{"version": "3"}, version]}
+    text = render_markdown(evaluated, parent=parent, registry=registry)
+    assert (
+        f"**Against the parent commit** ({evaluated.selected} → {evaluated.selected}): macro F1 {now - 0.125:.3f} → {now:.3f} (+0.125)"
+        in text
+    )
+    assert f"**Against the champion** (version 4, svm → {evaluated.selected}): macro F1 {now - 0.25:.3f} → {now:.3f} (+0.250)" in text
+    assert "another" not in text
+    version["lineage"] = {"split_id": "of another day"}
+    assert "another test set" in render_markdown(evaluated, parent={}, registry=registry)
+    assert "none yet" in render_markdown(evaluated, parent={}, registry={})
+
+
 def test_mlflow_has_the_run(project: Layout, evaluated: Evaluation) -> None:
     from mlflow import MlflowClient
 
@@ -120,7 +181,10 @@ def test_mlflow_has_the_run(project: Layout, evaluated: Evaluation) -> None:
     assert run.data.metrics["cnn.test.macro_f1"] == pytest.approx(value)
     assert run.data.tags["selected"] == evaluated.selected
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
-    assert {"report.html", "report.md", "predictions.parquet", "plots"} <= names
+    assert {"report.html", "report.md", "metrics.json", "predictions.parquet", "plots"} <= names
+    assert {"cnn.test.segment.macro_f1", "cnn.test.segment.macro_f1_low", "cnn.robustness.mp3_64.lost"} <= set(run.data.metrics)
+    plots = {Path(item.path).name for item in client.list_artifacts(run.info.run_id, "plots")}
+    assert {"confusion.csv", "comparisons.csv", "robustness.csv", "genres.csv", "curves"} <= plots
 
 
 def test_the_command_prints_a_table_and_json(copied: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

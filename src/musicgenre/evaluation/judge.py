@@ -6,21 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicgenre.evaluation import bootstrap, metrics, statistics
+from musicgenre.evaluation import bootstrap, metrics
 from musicgenre.evaluation.problems import Problem
-from musicgenre.evaluation.results import SplitFigures
+from musicgenre.evaluation.results import SegmentFigures, SplitFigures
 from musicgenre.evaluation.scoring import Scores
 
+SEGMENT_RESAMPLES = 200  # a segment set is some twenty times a track set, and a deviation needs no more
 
-def segment_figures(scores: Scores) -> dict[str, float]:
-    """Accuracy and macro F1 when each segment is judged alone; what averaging over the track gains is the rest."""
-    lengths = [len(part) for part in scores.segments]
-    if not sum(lengths):
-        return {}
-    y = np.repeat(scores.y, lengths)
-    predicted = np.concatenate([part.argmax(axis=1) for part in scores.segments if len(part)]).astype(np.intp)
-    found = statistics.classification(y, predicted, len(scores.classes), np.ones((1, len(y))))
-    return {"accuracy": float(found["accuracy"][0]), "macro_f1": float(found["macro_f1"][0]), "segments": float(len(y))}
+
+def segment_figures(scores: Scores, *, resamples: int, confidence: float, seed: int) -> SegmentFigures:
+    """The same figures when each segment is judged alone; what averaging over the track gains is the difference.
+
+    Groups are drawn as for tracks, all segments of an artist together.
+    """
+    found = scores.answers("segment")
+    if not len(found.y):
+        return SegmentFigures()
+    drawn = min(resamples, SEGMENT_RESAMPLES)
+    return SegmentFigures(
+        segments=len(found.y),
+        headline=bootstrap.headline_intervals(found.y, found.p, found.groups, resamples=drawn, confidence=confidence, seed=seed),
+        genres=tuple(metrics.per_genre(found.y, found.p)),
+    )
 
 
 def judge(scores: Scores, problems: Sequence[Problem], *, resamples: int, confidence: float, seed: int) -> SplitFigures:
@@ -39,8 +46,8 @@ def judge(scores: Scores, problems: Sequence[Problem], *, resamples: int, confid
         groups=n_groups,
         headline=bootstrap.headline_intervals(y, p, scores.groups, resamples=resamples, confidence=confidence, seed=seed),
         genres=tuple(metrics.per_genre(y, p)),
-        segment=segment_figures(scores),
+        segment=segment_figures(scores, resamples=resamples, confidence=confidence, seed=seed),
     )
 
 
-__all__ = ["judge", "segment_figures"]
+__all__ = ["SEGMENT_RESAMPLES", "judge", "segment_figures"]

@@ -36,6 +36,15 @@ def committed_metrics(root: Path, revision: str = "HEAD") -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def parent_metrics(root: Path, *, dirty: bool) -> dict[str, Any]:
+    """The metrics of the commit that this evaluation follows: the parent of what was evaluated.
+
+    A work tree with changes becomes a child of HEAD; a clean one is HEAD itself, whose first parent counts
+    (in a pull request's merge commit: the branch that it goes into). Empty when there is none.
+    """
+    return committed_metrics(root, "HEAD" if dirty else "HEAD^")
+
+
 def _merged(*ledgers: Ledger) -> Ledger:
     merged: Ledger = {}
     for ledger in ledgers:
@@ -71,4 +80,4 @@ def record_use(layout: Layout, split_id: str, models: Sequence[str]) -> Ledger:
     return ledger
 
 
-__all__ = ["Ledger", "committed_metrics", "record_use"]
+__all__ = ["Ledger", "committed_metrics", "parent_metrics", "record_use"]

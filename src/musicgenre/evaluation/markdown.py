@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicgenre.atomic import write_text
-from musicgenre.evaluation.ledger import committed_metrics
+from musicgenre.evaluation.ledger import parent_metrics
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.layout import Layout
 
@@ -75,13 +75,25 @@ def _against(metrics: Mapping[str, Any], other: Mapping[str, Any], title: str) -
     return [f"**{title}** ({other['selected']} → {metrics['selected']}): " + ", ".join(parts) + "." + note]
 
 
-def _champion(registry: Mapping[str, Any]) -> list[str]:
-    decision = registry.get("decision")
-    reason = decision.get("reason") or decision.get("words") if isinstance(decision, Mapping) else None
-    version = registry.get("champion")
+def _champion(metrics: Mapping[str, Any], registry: Mapping[str, Any]) -> list[str]:
+    """The selected family beside the champion's figures as the gate recorded them."""
+    version = str(registry.get("champion") or "")
     if not version:
         return ["**Champion**: none yet; the gate decides after this."]
-    return [f"**Champion**: version {version}{f' – {reason}' if reason else ''}"]
+    known: Mapping[str, Any] = next((item for item in registry.get("versions") or () if str(item.get("version")) == version), {})
+    before = known.get("figures") or {}
+    now = (metrics["families"].get(metrics["selected"]) or {}).get("test") or {}
+    name = f"version {version}, {known.get('family') or 'of unknown family'}"
+    parts = [
+        f"{words} {float(before[key]):.3f} → {_number(now.get(key))} ({_change(now.get(key), {'value': before[key]})})"
+        for key, words in _FIGURES
+        if before.get(key) is not None
+    ]
+    if not parts or not now:
+        return [f"**Champion**: {name}; no figures of it to compare with. The gate decides after this."]
+    same = (metrics.get("split") or {}).get("id") == (known.get("lineage") or {}).get("split_id")
+    note = "" if same else " *It was judged on another test set; the gate scores both on this one.*"
+    return [f"**Against the champion** ({name} → {metrics['selected'] or 'none'}): " + ", ".join(parts) + "." + note]
 
 
 def render_markdown(evaluation: Evaluation, *, parent: Mapping[str, Any], registry: Mapping[str, Any]) -> str:
@@ -90,7 +102,7 @@ def render_markdown(evaluation: Evaluation, *, parent: Mapping[str, Any], regist
     Parameters
     ----------
     parent
-        `metrics.json` as committed (empty when there is none).
+        `metrics.json` of the parent commit (empty when there is none; see `ledger.parent_metrics`).
     registry
         `models/registry.json` as it stands (empty when there is none).
     """
@@ -100,9 +112,9 @@ def render_markdown(evaluation: Evaluation, *, parent: Mapping[str, Any], regist
     if evaluation.problems:
         lines += ["> **Problems**", *(f"> - {item.family + ': ' if item.family else ''}{item.words}" for item in evaluation.problems), ""]
     lines += [*_families(metrics, parent, evaluation.ranked), ""]
-    lines += [f"{percent} intervals over groups; *change* is test macro F1 against the last commit's metrics.", ""]
-    lines += [*(_against(metrics, parent, "Against the last commit") or ["**Against the last commit**: it has no metrics."]), ""]
-    lines += [*_champion(registry), ""]
+    lines += [f"{percent} intervals over groups; *change* is test macro F1 against the parent commit's metrics.", ""]
+    lines += [*(_against(metrics, parent, "Against the parent commit") or ["**Against the parent commit**: it has no metrics."]), ""]
+    lines += [*_champion(metrics, registry), ""]
     differing = [item for item in evaluation.comparisons if item.verdict != "no difference shown"]
     if differing:
         lines.append("Differences that the paired bootstrap shows: " + "; ".join(_difference(item) for item in differing) + ".")
@@ -124,11 +136,12 @@ def _difference(item: Any) -> str:
 
 
 def write_markdown(evaluation: Evaluation, layout: Layout) -> None:
-    """Write `reports/report.md` against the committed metrics and the registry."""
+    """Write `reports/report.md` against the parent commit's metrics and the registry."""
     import json
 
     registry = json.loads(layout.registry.read_text(encoding="utf-8")) if layout.registry.is_file() else {}
-    write_text(layout.reports / "report.md", render_markdown(evaluation, parent=committed_metrics(layout.root), registry=registry))
+    parent = parent_metrics(layout.root, dirty=bool(evaluation.lineage.get("git_dirty", True)))
+    write_text(layout.reports / "report.md", render_markdown(evaluation, parent=parent, registry=registry))
 
 
 __all__ = ["render_markdown", "write_markdown"]

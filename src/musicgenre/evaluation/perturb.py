@@ -18,12 +18,21 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Perturbation:
-    """`name` as in files, `label` as in tables, `apply(samples, rate)`. `invariant`: the genre must not depend on it at all."""
+    """`name` as in files, `label` as in tables, `apply(samples, rate)`.
+
+    Attributes
+    ----------
+    invariant
+        The genre must not depend on it at all.
+    whole
+        Takes the whole track; the others take an excerpt of a long one.
+    """
 
     name: str
     label: str
     apply: Callable[[Samples, int], Samples]
     invariant: bool = False
+    whole: bool = False
 
 
 def gain(db: float) -> Callable[[Samples, int], Samples]:
@@ -128,8 +137,8 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
     Perturbation("pitch_down", "pitch −1 semitone", pitch(-1.0)),
     Perturbation("faster", "tempo +10 %", tempo(1.1)),
     Perturbation("slower", "tempo −10 %", tempo(0.9)),
-    Perturbation("first_10", "first ten seconds", first(10.0)),
-    Perturbation("last_10", "last ten seconds", last(10.0)),
+    Perturbation("first_10", "first ten seconds", first(10.0), whole=True),
+    Perturbation("last_10", "last ten seconds", last(10.0), whole=True),
 )
 
 __all__ = [

@@ -13,9 +13,18 @@ from musicgenre.evaluation.inputs import FamilyInput
 from musicgenre.evaluation.metrics import GenreFigures
 from musicgenre.evaluation.problems import Problem
 from musicgenre.evaluation.robustness import Robustness
-from musicgenre.evaluation.scoring import Scores
+from musicgenre.evaluation.scoring import Level, Scores
 
 SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class SegmentFigures:
+    """One family on the single segments of one split; `headline` and `genres` as in `SplitFigures`, empty without segments."""
+
+    segments: int = 0
+    headline: Mapping[str, Interval] = field(default_factory=dict)
+    genres: tuple[GenreFigures, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class SplitFigures:
     genres
         A line a class.
     segment
-        accuracy and macro_f1 of single segments, without intervals.
+        The same of single segments.
     why
         In words, why there is no number; empty when there are.
     """
@@ -38,13 +47,17 @@ class SplitFigures:
     groups: int
     headline: Mapping[str, Interval] = field(default_factory=dict)
     genres: tuple[GenreFigures, ...] = ()
-    segment: Mapping[str, float] = field(default_factory=dict)
+    segment: SegmentFigures = field(default_factory=SegmentFigures)
     why: str = ""
 
     def value(self, name: str) -> float | None:
         """A headline figure's value, or None."""
         found = self.headline.get(name)
         return None if found is None or found.value != found.value else found.value
+
+    def of(self, level: Level) -> SplitFigures | SegmentFigures:
+        """What holds `headline` and `genres` at this level."""
+        return self if level == "track" else self.segment
 
 
 @dataclass(frozen=True)
@@ -108,10 +121,15 @@ class Evaluation:
         return {item.name: item for item in self.families}[name]
 
     @property
-    def robustness(self) -> Robustness | None:
-        """What perturbations cost, where it was measured."""
+    def robustness_of_all(self) -> tuple[Robustness, ...]:
+        """What perturbations cost each family, where it was measured."""
         found = self.sections.get("robustness")
-        return found if isinstance(found, Robustness) else None
+        return found if isinstance(found, tuple) else ()
+
+    @property
+    def robustness(self) -> Robustness | None:
+        """The same of the selected family."""
+        return next((item for item in self.robustness_of_all if item.family == self.selected), None)
 
     @property
     def ranked(self) -> list[FamilyResult]:
@@ -130,7 +148,15 @@ class Evaluation:
             "split": {"id": self.lineage.get("split_id", ""), "policy": self.lineage.get("split_policy", ""), **self.counts},
             "problems": [item.to_dict() for item in self.problems],
             **({"robustness": measured.to_metrics()} if (measured := self.robustness) else {}),
+            **({"robustness_of_all": {item.family: item.to_metrics() for item in found}} if (found := self.robustness_of_all) else {}),
         }
+
+
+def _headline(figures: Mapping[str, Interval]) -> dict[str, Any]:
+    return {
+        name: {"value": None, "why": "not defined on these tracks"} if figure.value != figure.value else figure.to_dict()
+        for name, figure in figures.items()
+    }
 
 
 def _family_metrics(item: FamilyResult) -> dict[str, Any]:
@@ -145,13 +171,11 @@ def _family_metrics(item: FamilyResult) -> dict[str, Any]:
         entry: dict[str, Any] = {"tracks": figures.tracks, "groups": figures.groups}
         if figures.why:
             entry["why"] = figures.why
-        for name, figure in figures.headline.items():
-            undefined = figure.value != figure.value
-            entry[name] = {"value": None, "why": "not defined on these tracks"} if undefined else figure.to_dict()
-        if figures.segment:
-            entry["segment"] = dict(figures.segment)
+        entry.update(_headline(figures.headline))
+        if figures.segment.segments:
+            entry["segment"] = {"segments": figures.segment.segments, **_headline(figures.segment.headline)}
         found[split] = entry
     return found
 
 
-__all__ = ["SPLITS", "Evaluation", "FamilyResult", "SplitFigures"]
+__all__ = ["SPLITS", "Evaluation", "FamilyResult", "SegmentFigures", "SplitFigures"]

@@ -1,11 +1,11 @@
-"""What each perturbation costs the selected model, on the same tracks undisturbed.
+"""What each perturbation costs a model, on the same tracks undisturbed.
 
 Samples go through `classify_samples`, features included: this is the path of the service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from musicgenre.bundle.predictor import Predictor
 
+FIRST, LAST = "first_10", "last_10"
 EXCERPT_S = 30.0  # of a longer track, its middle: a perturbation costs the same to hear, not the same to compute
 
 
@@ -58,20 +59,32 @@ class RobustnessRow:
 
 @dataclass(frozen=True)
 class Robustness:
-    """`accuracy`, `macro_f1`: undisturbed. `rows` in the order of `PERTURBATIONS`."""
+    """One model.
+
+    Attributes
+    ----------
+    accuracy, macro_f1
+        Undisturbed.
+    rows
+        In the order of `PERTURBATIONS`.
+    ends_agree
+        Share of tracks whose first ten seconds get the same answer as their last ten; None where these were not measured.
+    """
 
     family: str
     tracks: int
     accuracy: float
     macro_f1: float
     rows: tuple[RobustnessRow, ...]
+    ends_agree: float | None = None
 
     def to_metrics(self) -> dict[str, Any]:
         """For `metrics.json`."""
         rows = {
             row.name: {"accuracy": row.accuracy.value, "lost": row.lost, "flipped": row.flipped, "shift": row.shift} for row in self.rows
         }
-        return {"family": self.family, "tracks": self.tracks, "accuracy": self.accuracy, "perturbations": rows}
+        ends = {} if self.ends_agree is None else {"first_and_last_agree": self.ends_agree}
+        return {"family": self.family, "tracks": self.tracks, "accuracy": self.accuracy, "perturbations": rows, **ends}
 
 
 def choose_tracks(tracks: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
@@ -88,40 +101,60 @@ def excerpt(samples: NDArray[np.float32], rate: int, seconds: float = EXCERPT_S)
     return samples[start : start + wanted]
 
 
-def answers(predictor: Predictor, samples: NDArray[np.float32], perturbations: Sequence[Perturbation]) -> NDArray[np.float64]:
-    """Probabilities of a clip undisturbed (row 0) and under each perturbation, float64 [1 + P, C]."""
-    clips = [samples, *(item.apply(samples, predictor.sample_rate) for item in perturbations)]
+def disturbed(samples: NDArray[np.float32], rate: int, perturbations: Sequence[Perturbation]) -> list[NDArray[np.float32]]:
+    """The track's excerpt undisturbed, then under each perturbation."""
+    middle = excerpt(samples, rate)
+    return [middle, *(item.apply(samples if item.whole else middle, rate) for item in perturbations)]
+
+
+def answers(predictor: Predictor, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Probabilities of each clip, float64 [clips, C]."""
     return np.stack([predictor.classify_samples(clip).probabilities for clip in clips]).astype(np.float64)
 
 
 def measure_robustness(
-    directory: Path,
+    bundles: Mapping[str, Path],
     tracks: pd.DataFrame,
     sounds: Sounds,
     *,
-    family: str,
     resamples: int,
     confidence: float,
     seed: int,
     workers: int,
     perturbations: Sequence[Perturbation] = PERTURBATIONS,
-) -> Robustness:
-    """Run every perturbation over `tracks` (track_id, genre, group) with the bundle in `directory`.
+) -> tuple[Robustness, ...]:
+    """Run every perturbation over `tracks` (track_id, genre, group) with every bundle; all hear the very same clips.
 
     A track that cannot be decoded any more is left out; the figures say how many were heard.
+
+    Parameters
+    ----------
+    bundles
+        Folders by family, all reading audio at the rate of `sounds`.
+
+    Raises
+    ------
+    EvaluationError
+        If a bundle reads another rate, or no track can be decoded.
     """
     from musicgenre.bundle.predictor import Predictor
 
-    predictor = Predictor.load(directory)
+    predictors = {name: Predictor.load(folder) for name, folder in bundles.items()}
+    for name, predictor in predictors.items():
+        if predictor.sample_rate != sounds.rate:
+            raise EvaluationError(
+                f"robustness: {name} reads {predictor.sample_rate} Hz, the others {sounds.rate} Hz; train them on one front end."
+            )
     for item in perturbations:  # what is imported and planned at first use is so here, in one thread
-        item.apply(np.zeros(4 * predictor.sample_rate, dtype=np.float32), predictor.sample_rate)
+        item.apply(np.zeros(4 * sounds.rate, dtype=np.float32), sounds.rate)
 
-    def hear(track_id: str) -> NDArray[np.float64] | None:
+    def hear(track_id: str) -> dict[str, NDArray[np.float64]] | None:
         try:
             samples = sounds.signal(track_id).samples
         except AudioError:
             return None
-        return answers(predictor, excerpt(samples, predictor.sample_rate), perturbations)
+        clips = disturbed(samples, sounds.rate, perturbations)
+        return {name: answers(predictor, clips) for name, predictor in predictors.items()}
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         work = pool.map(hear, tracks["track_id"])
@@ -129,12 +162,14 @@ def measure_robustness(
     kept = [index for index, item in enumerate(heard) if item is not None]
     if not kept:
         raise EvaluationError(f"robustness: none of {len(tracks)} tracks can be decoded any more. Is the data set where the manifest says?")
-    p = np.stack([item for item in heard if item is not None])  # [n, 1 + P, C]
     chosen = tracks.iloc[kept]
-    y = np.array([predictor.spec.classes.index(genre) for genre in chosen["genre"]], dtype=np.intp)
-    return summarise(
-        y, p, chosen["group"].to_numpy(dtype=str), family, perturbations, resamples=resamples, confidence=confidence, seed=seed
-    )
+    groups = chosen["group"].to_numpy(dtype=str)
+    found = []
+    for name, predictor in predictors.items():
+        p = np.stack([item[name] for item in heard if item is not None])  # [n, 1 + P, C]
+        y = np.array([predictor.spec.classes.index(genre) for genre in chosen["genre"]], dtype=np.intp)
+        found.append(summarise(y, p, groups, name, perturbations, resamples=resamples, confidence=confidence, seed=seed))
+    return tuple(found)
 
 
 def summarise(
@@ -172,7 +207,19 @@ def summarise(
                 invariant=item.invariant,
             )
         )
-    return Robustness(family=family, tracks=len(y), accuracy=float(mean[0]), macro_f1=f1[0], rows=tuple(rows))
+    place = {item.name: index for index, item in enumerate(perturbations, start=1)}
+    ends = float(np.mean(predicted[:, place[FIRST]] == predicted[:, place[LAST]])) if FIRST in place and LAST in place else None
+    return Robustness(family=family, tracks=len(y), accuracy=float(mean[0]), macro_f1=f1[0], rows=tuple(rows), ends_agree=ends)
 
 
-__all__ = ["EXCERPT_S", "Robustness", "RobustnessRow", "answers", "choose_tracks", "excerpt", "measure_robustness", "summarise"]
+__all__ = [
+    "EXCERPT_S",
+    "Robustness",
+    "RobustnessRow",
+    "answers",
+    "choose_tracks",
+    "disturbed",
+    "excerpt",
+    "measure_robustness",
+    "summarise",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from musicgenre.bundle.predictor import Predictor
+
+
+Level = Literal["track", "segment"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is judged: labels `y` int [n], probabilities `p` float64 [n, C] and the group of each row."""
+
+    y: NDArray[np.intp]
+    p: NDArray[np.float64]
+    groups: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,14 @@ class Scores:
     def groups(self) -> NDArray[Any]:
         """Group of each track, [n]."""
         return self.tracks["group"].to_numpy(dtype=str)
+
+    def answers(self, level: Level = "track") -> Answers:
+        """Rows to judge: a track each, or a segment each with its track's genre and group."""
+        if level == "track":
+            return Answers(self.y, self.p, self.groups)
+        lengths = [len(part) for part in self.segments]
+        p = np.concatenate(self.segments).astype(np.float64) if sum(lengths) else np.empty((0, len(self.classes)))
+        return Answers(np.repeat(self.y, lengths), p, np.repeat(self.groups, lengths))
 
     def frame(self) -> pd.DataFrame:
         """track_id, genre, group, split and a column `p_<class>` for each class, float32."""
@@ -163,4 +183,4 @@ def score_bundle(directory: Path, layout: Layout, split: str) -> pd.DataFrame:
     return score(Path(directory), layout, split).frame()
 
 
-__all__ = ["Features", "Scores", "check_front_end", "score", "score_bundle"]
+__all__ = ["Answers", "Features", "Level", "Scores", "check_front_end", "score", "score_bundle"]

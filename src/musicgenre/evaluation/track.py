@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from musicgenre.errors import TrackingUnavailable
+from musicgenre.evaluation.bootstrap import Interval
 from musicgenre.evaluation.results import Evaluation
 from musicgenre.layout import Layout
 from musicgenre.lineage import Lineage, canonical_hash
@@ -16,22 +17,27 @@ from musicgenre.tracking.tracker import Tracker
 
 
 def flat_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """``<family>.<split>.<figure>`` and its bounds, each family's cost and what perturbations cost, as MLflow takes them."""
+    """``<family>.<split>[.segment].<figure>`` and its bounds, each family's cost and what perturbations cost, as MLflow takes them."""
     found: dict[str, float] = {"test_uses": float(evaluation.test_uses)}
+
+    def enter(prefix: str, figures: Mapping[str, Interval]) -> None:
+        for name, figure in figures.items():
+            for suffix, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high)):
+                if value is not None and value == value:
+                    found[f"{prefix}.{name}{suffix}"] = float(value)
+
     for item in evaluation.families:
         for split, figures in item.figures.items():
-            for name, figure in figures.headline.items():
-                for suffix, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high)):
-                    if value is not None and value == value:
-                        found[f"{item.name}.{split}.{name}{suffix}"] = float(value)
+            enter(f"{item.name}.{split}", figures.headline)
+            enter(f"{item.name}.{split}.segment", figures.segment.headline)
         if item.cost:
             found[f"{item.name}.latency_ms"] = item.cost.latency_ms
             found[f"{item.name}.size_mb"] = item.cost.size_mb
             found[f"{item.name}.memory_mb"] = item.cost.memory_mb
         if item.fit_s is not None:
             found[f"{item.name}.fit_s"] = item.fit_s
-    if evaluation.robustness:
-        found.update({f"robustness.{row.name}.lost": row.lost for row in evaluation.robustness.rows})
+    for measured in evaluation.robustness_of_all:
+        found.update({f"{measured.family}.robustness.{row.name}.lost": row.lost for row in measured.rows})
     return found
 
 
@@ -60,7 +66,7 @@ def log_evaluation(evaluation: Evaluation, params: Params, layout: Layout, plots
         tracker.params(key, flat(params.evaluate.model_dump(), "evaluate."))
         tracker.metrics(key, flat_metrics(evaluation))
         tracker.inputs(key, [Dataset(name="test", digest=lineage.split_id[:32] or "none", source=str(layout.splits), context="evaluation")])
-        for path in (layout.reports / "report.html", layout.reports / "report.md", layout.predictions):
+        for path in (layout.reports / "report.html", layout.reports / "report.md", layout.metrics, layout.predictions):
             if path.is_file():
                 tracker.artifact(key, path)
         for path in plots:

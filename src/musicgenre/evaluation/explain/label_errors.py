@@ -1,9 +1,10 @@
 """Tracks whose label may be wrong: models that never saw them agree on another genre, and are sure.
 
 Confident learning (Northcutt et al. 2021, *JAIR* 70) on out-of-fold probabilities of
-every track: a track is suspect when another genre's probability is what tracks of *that*
-genre typically get (all but their lowest tenth), and clearly above the given genre's. Where families have scored the
-track as well (validation and test), most of them must agree.
+every track: a track is suspect when another genre's probability is what tracks of
+*that* genre typically get (all but their lowest quarter), and clearly above the given genre's (*confident*), in every one of
+several draws of the folds (*consistent*). Where families have scored the track as well
+(validation and test), most of them must agree.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDS = 5
-TYPICAL = 0.1  # quantile of the probability that tracks get for the genre they are labelled with
+TYPICAL = 0.25  # quantile of the probability that tracks get for the genre they are labelled with
+DRAWS = 3  # of the folds
 MARGIN = 0.1
 
 
@@ -64,17 +66,26 @@ def out_of_fold(x: NDArray[np.float64], y: Labels, groups: NDArray[np.intp], n_c
 
 
 def suspects(
-    tracks: pd.DataFrame, y: Labels, p: NDArray[np.float64], classes: tuple[str, ...], votes: Mapping[str, list[str]], *, limit: int = 25
+    tracks: pd.DataFrame,
+    y: Labels,
+    draws: NDArray[np.float64],
+    classes: tuple[str, ...],
+    votes: Mapping[str, list[str]],
+    *,
+    limit: int = 25,
 ) -> list[Suspect]:
     """The most suspect labels first.
 
     Parameters
     ----------
     tracks
-        track_id in the order of `y` and `p`.
+        track_id in the order of `y`.
+    draws
+        `out_of_fold` for several draws of the folds, float64 [D, n, C]; their mean is judged, each must agree.
     votes
         track_id → the genre each family answered.
     """
+    p = draws.mean(axis=0)
     usable = np.isfinite(p).all(axis=1)
     own = p[np.arange(len(y)), y]
     members = [own[usable & (y == label)] for label in range(len(classes))]
@@ -84,7 +95,7 @@ def suspects(
         other = p[row].copy()
         other[y[row]] = -1.0
         best = int(other.argmax())
-        if p[row, best] < max(threshold[best], own[row] + MARGIN):
+        if p[row, best] < max(threshold[best], own[row] + MARGIN) or (draws[:, row].argmax(axis=1) != best).any():
             continue
         track_id = str(tracks["track_id"].iloc[row])
         heard = votes.get(track_id, [])
@@ -97,4 +108,4 @@ def suspects(
     return found[:limit]
 
 
-__all__ = ["FOLDS", "Suspect", "out_of_fold", "suspects"]
+__all__ = ["DRAWS", "FOLDS", "Suspect", "out_of_fold", "suspects"]

@@ -18,7 +18,7 @@ from musicgenre.errors import MusicGenreError
 from musicgenre.evaluation.bootstrap import group_codes
 from musicgenre.evaluation.explain.embedding_map import EmbeddingMap, project
 from musicgenre.evaluation.explain.importance import Importance, permutation_importance
-from musicgenre.evaluation.explain.label_errors import Suspect, out_of_fold, suspects
+from musicgenre.evaluation.explain.label_errors import DRAWS, Suspect, out_of_fold, suspects
 from musicgenre.evaluation.explain.occlusion import Occlusion, image_kinds, occlude
 from musicgenre.evaluation.explain.vectors import track_vectors
 from musicgenre.evaluation.inputs import read_split
@@ -68,8 +68,9 @@ def label_errors(evaluation: Evaluation, layout: Layout, seed: int) -> tuple[Sus
     tracks = read_split(layout).sort_values("track_id").reset_index(drop=True)
     y = np.array([evaluation.classes.index(genre) for genre in tracks["genre"]], dtype=np.intp)
     _, x = track_vectors(layout, tracks["track_id"].tolist())
-    p = out_of_fold(x, y, group_codes(tracks["group"].to_numpy(dtype=str)), len(evaluation.classes), seed=seed)
-    return tuple(suspects(tracks, y, p, evaluation.classes, _votes(evaluation)))
+    groups = group_codes(tracks["group"].to_numpy(dtype=str))
+    draws = np.stack([out_of_fold(x, y, groups, len(evaluation.classes), seed=seed + draw) for draw in range(DRAWS)])
+    return tuple(suspects(tracks, y, draws, evaluation.classes, _votes(evaluation)))
 
 
 def embedding_map(layout: Layout, seed: int) -> EmbeddingMap:
@@ -123,18 +124,17 @@ def occlusions(evaluation: Evaluation, layout: Layout) -> Occlusions | str:
     return Occlusions(family.name, tuple(maps))
 
 
-def robustness(evaluation: Evaluation, params: Params, layout: Layout) -> Robustness | str:
-    """Of the selected family, on test tracks."""
+def robustness(evaluation: Evaluation, params: Params, layout: Layout) -> tuple[Robustness, ...] | str:
+    """Of every family that may become champion, the best on validation first, on test tracks."""
     block = params.evaluate
     if not block.robustness:
         return "Not measured: `evaluate.robustness` is false."
     selected = evaluation.family(evaluation.selected)
     rate = int(Predictor.load(selected.source.bundle).sample_rate)
     return measure_robustness(
-        selected.source.bundle,
+        {item.name: item.source.bundle for item in evaluation.ranked if not item.figures["test"].why},
         choose_tracks(selected.scores["test"].tracks, block.robustness_tracks, block.seed),
         Sounds(layout, params.dataset, rate),
-        family=selected.name,
         resamples=block.bootstrap,
         confidence=block.confidence,
         seed=block.seed,

@@ -12,11 +12,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from musicgenre.evaluation import metrics
-from musicgenre.evaluation.dvcplots import curves, roc_points
+from musicgenre.evaluation.dvcplots import curves, roc_points, thinned
 from musicgenre.evaluation.explain.importance import Importance
 from musicgenre.evaluation.report.style import colour
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.evaluation.robustness import Robustness
+from musicgenre.evaluation.scoring import Level
 
 Figure = dict[str, Any]
 
@@ -88,11 +89,11 @@ COSTS = (("latency_ms", "latency, ms"), ("size_mb", "size, MB"), ("memory_mb", "
 
 
 def _log_axis(values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis that holds `values` with room, ticks at 1, 2 and 5 (every decade where there are many)."""
+    """A logarithmic axis that holds `values` with room, the fewer ticks a decade the more decades there are."""
     if not values:
         return {"type": "log"}
     low, high = math.log10(min(values)) - 0.25, math.log10(max(values)) + 0.25
-    steps = (1, 2, 5) if high - low < 2.2 else (1,)
+    steps = (1, 2, 5) if high - low < 1 else (1, 3) if high - low < 2.2 else (1,)
     ticks = [step * 10.0**decade for decade in range(math.floor(low), math.ceil(high) + 1) for step in steps]
     ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
     return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "tickangle": 0}
@@ -100,7 +101,7 @@ def _log_axis(values: Sequence[float]) -> dict[str, Any]:
 
 def cost_quality(evaluation: Evaluation) -> Figure:
     """Test macro F1 against each cost, small multiples with logarithmic costs."""
-    figure = make_subplots(rows=2, cols=2, shared_yaxes=True, horizontal_spacing=0.06, vertical_spacing=0.2)
+    figure = make_subplots(rows=2, cols=2, shared_yaxes=True, horizontal_spacing=0.1, vertical_spacing=0.2)
     for index, (name, title) in enumerate(COSTS):
         row, column = index // 2 + 1, index % 2 + 1
         for item in evaluation.ranked:
@@ -135,12 +136,18 @@ def cost_quality(evaluation: Evaluation) -> Figure:
 
 
 def training_curves(evaluation: Evaluation) -> Figure | None:
-    """Loss above, accuracy or macro F1 below, every family that has epochs."""
-    found: list[tuple[FamilyResult, Any]] = [(item, table) for item in evaluation.families if (table := curves(item)) is not None]
+    """Loss, accuracy and macro F1 of every family that has a history; a point where that is one epoch."""
+    found: list[tuple[FamilyResult, Any]] = [(item, table) for item in evaluation.families if (table := curves(item, least=1)) is not None]
     if not found:
         return None
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    kinds = (("train_loss", 1, "dot"), ("validation_loss", 1, "solid"), ("train_accuracy", 2, "dot"), ("validation_macro_f1", 2, "solid"))
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
+    kinds = (
+        ("validation_loss", 1, "solid"),
+        ("train_loss", 1, "dot"),
+        ("validation_accuracy", 2, "solid"),
+        ("train_accuracy", 2, "dot"),
+        ("validation_macro_f1", 3, "solid"),
+    )
     for item, table in found:
         first = True
         for column, row, dash in kinds:
@@ -155,21 +162,28 @@ def training_curves(evaluation: Evaluation) -> Figure | None:
                 name=item.name,
                 legendgroup=item.name,
                 showlegend=first,
-                mode="lines",
+                mode="lines" if len(table) > 1 else "markers",
                 line={"color": colour(_names(evaluation), item.name), "dash": dash, "width": 2},
+                marker={
+                    "size": 9,
+                    "symbol": "circle" if dash == "solid" else "circle-open",
+                    "color": colour(_names(evaluation), item.name),
+                },
                 hovertemplate=f"{item.name}, {words}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
             )
             first = False
     figure.update_yaxes(title={"text": "loss"}, row=1, col=1)
-    figure.update_yaxes(title={"text": "accuracy, macro F1"}, row=2, col=1)
-    figure.update_xaxes(title={"text": "epoch"}, row=2, col=1)
+    figure.update_yaxes(title={"text": "accuracy"}, row=2, col=1)
+    figure.update_yaxes(title={"text": "macro F1"}, row=3, col=1)
+    figure.update_xaxes(title={"text": "epoch"}, row=3, col=1)
     return as_json(figure)
 
 
-def confusion(item: FamilyResult, split: str = "test") -> Figure:
-    """Rows: what a track is; columns: what was answered; colour: share of the row, text: tracks."""
+def confusion(item: FamilyResult, level: Level = "track", split: str = "test") -> Figure:
+    """Rows: what a track (or segment) is; columns: what was answered; colour: share of the row, text: how many."""
     scores = item.scores[split]
-    counts = metrics.confusion(scores.y, metrics.predicted_labels(scores.p), len(scores.classes))
+    found = scores.answers(level)
+    counts = metrics.confusion(found.y, metrics.predicted_labels(found.p), len(scores.classes))
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     classes = list(scores.classes)
@@ -182,7 +196,7 @@ def confusion(item: FamilyResult, split: str = "test") -> Figure:
             text=[[str(value) if value else "" for value in row] for row in counts.tolist()],
             texttemplate="%{text}" if small else None,
             customdata=counts,
-            hovertemplate="is %{y}, called %{x}: %{customdata} tracks (%{z:.0%} of the genre)<extra></extra>",
+            hovertemplate="is %{y}, called %{x}: %{customdata} " + level + "s (%{z:.0%} of the genre)<extra></extra>",
             zmin=0,
             zmax=1,
             showscale=False,
@@ -217,17 +231,19 @@ def roc(evaluation: Evaluation) -> Figure:
     return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
 
 
-def roc_by_genre(item: FamilyResult, split: str = "test") -> Figure:
+def roc_by_genre(item: FamilyResult, level: Level = "track", split: str = "test") -> Figure:
     """One genre against the rest, a curve a genre."""
     from sklearn.metrics import roc_curve
 
     scores, figure = item.scores[split], go.Figure()
+    found = scores.answers(level)
     for label, name in enumerate(scores.classes):
-        positive = scores.y == label
+        positive = found.y == label
         if not positive.any() or positive.all():
             continue
-        fpr, tpr, _ = roc_curve(positive, scores.p[:, label])
-        auc = item.figures[split].genres[label].roc_auc
+        fpr, tpr, _ = roc_curve(positive, found.p[:, label])
+        fpr, tpr = thinned(fpr, tpr)
+        auc = item.figures[split].of(level).genres[label].roc_auc
         figure.add_scatter(
             x=fpr,
             y=tpr,
@@ -240,15 +256,18 @@ def roc_by_genre(item: FamilyResult, split: str = "test") -> Figure:
     return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
 
 
-def reliability(evaluation: Evaluation) -> Figure:
-    """Confidence against accuracy; the area of a point is its number of tracks."""
+def reliability(evaluation: Evaluation, level: Level = "track") -> Figure:
+    """Confidence against accuracy; the area of a point is its number of tracks or segments."""
     figure = go.Figure()
     for item in evaluation.ranked:
         if item.figures["test"].why:
             continue
-        bins = metrics.reliability(item.scores["test"].y, item.scores["test"].p)
+        found = item.scores["test"].answers(level)
+        if not len(found.y):
+            continue
+        bins = metrics.reliability(found.y, found.p)
         used = bins.count > 0
-        error = item.value("test", "calibration_error") or 0.0
+        error = bins.error
         figure.add_scatter(
             x=bins.confidence[used],
             y=bins.accuracy[used],
@@ -258,7 +277,7 @@ def reliability(evaluation: Evaluation) -> Figure:
             line={"color": colour(_names(evaluation), item.name), "width": 1.5},
             marker={"size": 5 + 22 * np.sqrt(bins.count[used] / bins.count.sum())},
             visible=True if item.name == evaluation.selected or len(evaluation.ranked) <= 3 else "legendonly",
-            hovertemplate=item.name + "<br>says %{x:.0%}, is right %{y:.0%} of %{customdata} tracks<extra></extra>",
+            hovertemplate=item.name + "<br>says %{x:.0%}, is right %{y:.0%} of %{customdata} " + level + "s<extra></extra>",
         )
     _diagonal(figure)
     return as_json(figure, xaxis=_unit("confidence"), yaxis=_unit("accuracy"))
@@ -274,15 +293,18 @@ def _diagonal(figure: go.Figure) -> None:
     )
 
 
-def robustness(found: Robustness) -> Figure:
-    """Accuracy lost by each perturbation, with paired intervals."""
+def robustness(evaluation: Evaluation, found: Robustness) -> Figure:
+    """Accuracy lost by each perturbation: bars with paired intervals for `found`, marks for the other families."""
     rows = list(reversed(found.rows))
     figure = go.Figure(
         go.Bar(
+            name=found.family,
+            showlegend=False,
             x=[row.lost for row in rows],
             y=[row.label for row in rows],
             orientation="h",
-            marker_color=["#e8517d" if row.lost > 0 else "#22a884" for row in rows],
+            marker_color=colour(_names(evaluation), found.family),
+            opacity=0.75,
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -296,6 +318,17 @@ def robustness(found: Robustness) -> Figure:
             "<br>%{customdata[1]:.0%} of answers changed<extra></extra>",
         )
     )
+    for other in evaluation.robustness_of_all:
+        if other.family == found.family:
+            continue
+        figure.add_scatter(
+            x=[row.lost for row in reversed(other.rows)],
+            y=[row.label for row in reversed(other.rows)],
+            name=other.family,
+            mode="markers",
+            marker={"size": 9, "symbol": "diamond", "color": colour(_names(evaluation), other.family)},
+            hovertemplate=other.family + ", %{y}<br>accuracy lost %{x:+.3f}<extra></extra>",
+        )
     return as_json(figure, xaxis={"title": {"text": "accuracy lost"}, "zeroline": True}, yaxis={"automargin": True})
 
 

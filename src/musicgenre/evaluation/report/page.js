@@ -78,11 +78,15 @@
     }));
   });
 
-  /* --- families --- */
-  document.querySelectorAll(".segmented button").forEach((button) => button.addEventListener("click", () => {
-    document.querySelectorAll(".segmented button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-    document.querySelectorAll(".family").forEach((panel) => {
-      panel.hidden = panel.dataset.family !== button.dataset.family;
+  /* --- which family, tracks or segments: the same choice in every part of the page --- */
+  const choices = [...document.querySelectorAll(".segmented button")], shown = {};
+  const same = (element, key) => !(key in element.dataset) || element.dataset[key] === shown[key];
+  for (const button of choices) for (const key of ["family", "level"]) if (button.dataset[key] && !(key in shown)) shown[key] = button.dataset[key];
+  choices.forEach((button) => button.addEventListener("click", () => {
+    Object.assign(shown, button.dataset);
+    choices.forEach((other) => other.setAttribute("aria-pressed", String(same(other, "family") && same(other, "level"))));
+    document.querySelectorAll(".panel").forEach((panel) => {
+      panel.hidden = !(same(panel, "family") && same(panel, "level"));
       if (!panel.hidden) panel.querySelectorAll(".plot").forEach(draw);
     });
   }));

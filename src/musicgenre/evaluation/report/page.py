@@ -11,12 +11,13 @@ from typing import Any
 from musicgenre import __version__
 from musicgenre.atomic import write_text
 from musicgenre.errors import AudioError, EvaluationError, FeatureError, MusicGenreError
+from musicgenre.evaluation.dvcplots import LEVELS
 from musicgenre.evaluation.explain.sections import Importances, Occlusions
 from musicgenre.evaluation.report import figures, tables, tracks
 from musicgenre.evaluation.report.media import Media
 from musicgenre.evaluation.report.published import leak_words, published_table
 from musicgenre.evaluation.results import Evaluation, FamilyResult
-from musicgenre.evaluation.scoring import Features
+from musicgenre.evaluation.scoring import Features, Level
 from musicgenre.evaluation.sounds import Sounds
 from musicgenre.layout import Layout
 from musicgenre.params import Params
@@ -54,17 +55,21 @@ def _quality(page: Page) -> None:
     page.parts["families"] = tables.families(evaluation)
     usable = [item for item in evaluation.ranked if item.figures["test"].headline]
     page.parts["usable"] = [item.name for item in usable]
-    page.parts["genres"] = {item.name: tables.genres(item, evaluation.classes) for item in usable}
+    levels: list[Level] = [level for level in LEVELS if all(item.figures["test"].of(level).genres for item in usable)]
+    page.parts["levels"] = levels
+    page.parts["all_figures"] = {level: tables.all_figures(evaluation, level) for level in levels}
+    page.parts["genres"] = {(item.name, level): tables.genres(item, evaluation.classes, level) for item in usable for level in levels}
     page.parts["mistakes"] = {item.name: tables.mistakes(item) for item in usable}
     page.parts["comparisons"] = tables.comparisons(evaluation.comparisons) if evaluation.comparisons else None
     if usable:
         shown["intervals"] = figures.intervals(evaluation)
         shown["cost"] = figures.cost_quality(evaluation)
         shown["roc"] = figures.roc(evaluation)
-        shown["reliability"] = figures.reliability(evaluation)
-        for item in usable:
-            shown[f"confusion-{item.name}"] = figures.confusion(item)
-            shown[f"roc-{item.name}"] = figures.roc_by_genre(item)
+        for level in levels:
+            shown[f"reliability-{level}"] = figures.reliability(evaluation, level)
+            for item in usable:
+                shown[f"confusion-{item.name}-{level}"] = figures.confusion(item, level)
+                shown[f"roc-{item.name}-{level}"] = figures.roc_by_genre(item, level)
     if (found := figures.training_curves(evaluation)) is not None:
         shown["curves"] = found
 
@@ -104,8 +109,9 @@ def _understanding(page: Page, selected: FamilyResult, layout: Layout, sounds: S
     if isinstance(found, Importances):
         page.figures["importances"] = figures.importances(found.groups)
     if (robustness := evaluation.robustness) is not None:
-        page.figures["robustness"] = figures.robustness(robustness)
+        page.figures["robustness"] = figures.robustness(evaluation, robustness)
         page.parts["robustness"] = tables.robustness(robustness)
+        page.parts["robustness_of_all"] = tables.robustness_of_all(evaluation.robustness_of_all)
 
 
 def _sounds(params: Params, layout: Layout) -> Sounds | None:
@@ -152,7 +158,15 @@ def render(page: Page, params: Params) -> str:
     evaluation = page.evaluation
     return template.render(
         e=evaluation,
-        parts={"misheard": [], "misheard_rest": None, "robustness": None, "occlusions": [], "suspects": None, **page.parts},
+        parts={
+            "misheard": [],
+            "misheard_rest": None,
+            "robustness": None,
+            "robustness_of_all": None,
+            "occlusions": [],
+            "suspects": None,
+            **page.parts,
+        },
         selected=evaluation.family(evaluation.selected) if evaluation.selected else None,
         figure_ids=set(page.figures),
         figures=script_json(page.figures),

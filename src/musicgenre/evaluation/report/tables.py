@@ -13,6 +13,7 @@ from musicgenre.evaluation.explain.label_errors import Suspect
 from musicgenre.evaluation.metrics import confusion, predicted_labels
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.evaluation.robustness import Robustness
+from musicgenre.evaluation.scoring import Level
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,6 @@ def families(evaluation: Evaluation) -> Table:
         ("PR AUC", True, "average precision, one against the rest, averaged"),
         ("log loss", True, "mean −log probability of the true genre; lower is better"),
         ("calibration error", True, "gap between confidence and accuracy; lower is better"),
-        ("segment accuracy", True, "when every segment is judged alone"),
         ("fit s", True, "seconds to train the winner"),
         ("latency ms", True, "median of a 30 s clip, features included"),
         ("size MB", True, "bundle on disk"),
@@ -90,7 +90,6 @@ def _family(item: FamilyResult, selected: str) -> list[Cell]:
         bounded(head.get("pr_auc")),
         bounded(head.get("log_loss")),
         number(item.value("test", "calibration_error")),
-        number(test.segment.get("accuracy") if test else None),
         number(item.fit_s, ".1f", missing="–"),
         number(cost.latency_ms if cost else None, ".0f", missing="–"),
         number(cost.size_mb if cost else None, ".2f", missing="–"),
@@ -98,21 +97,48 @@ def _family(item: FamilyResult, selected: str) -> list[Cell]:
     ]
 
 
-def genres(item: FamilyResult, classes: Sequence[str], split: str = "test") -> Table:
+_FIGURES = (
+    ("accuracy", "accuracy", "share named rightly"),
+    ("macro_f1", "macro F1", "mean of the genres' F1"),
+    ("macro_precision", "macro precision", "mean of the genres' precision"),
+    ("macro_recall", "macro recall", "mean of the genres' recall"),
+    ("weighted_f1", "weighted F1", "F1 weighted by the genres' size"),
+    ("weighted_precision", "weighted precision", "precision weighted by the genres' size"),
+    ("weighted_recall", "weighted recall", "recall weighted by the genres' size"),
+    ("roc_auc", "ROC AUC", "one genre against the rest, averaged"),
+    ("pr_auc", "PR AUC", "average precision, one against the rest, averaged"),
+    ("top_3", "top 3", "share whose genre is among the three likeliest"),
+    ("log_loss", "log loss", "mean −log probability of the true genre; lower is better"),
+    ("calibration_error", "calibration error", "gap between confidence and accuracy; lower is better"),
+)
+
+
+def all_figures(evaluation: Evaluation, level: Level, split: str = "test") -> Table:
+    """Every headline figure with its interval, a line a family, of tracks or of single segments."""
+    columns = [("family", False, ""), *((title, True, words) for _, title, words in _FIGURES)]
+    rows = []
+    for item in evaluation.ranked:
+        head = item.figures[split].of(level).headline
+        name = Cell(item.name, sort=item.name, strong=item.name == evaluation.selected)
+        rows.append([name, *(bounded(head.get(figure)) for figure, _, _ in _FIGURES)])
+    return Table(f"{level}-figures", columns, rows)
+
+
+def genres(item: FamilyResult, classes: Sequence[str], level: Level = "track", split: str = "test") -> Table:
     """One line a genre."""
     columns = [
         ("genre", False, ""),
-        ("tracks", True, "test tracks of the genre"),
-        ("precision", True, "of the tracks called so, the share that is"),
-        ("recall", True, "of the genre's tracks, the share found"),
+        (f"{level}s", True, f"test {level}s of the genre"),
+        ("precision", True, f"of the {level}s called so, the share that is"),
+        ("recall", True, f"of the genre's {level}s, the share found"),
         ("F1", True, "harmonic mean of both"),
         ("ROC AUC", True, "against all other genres"),
         ("PR AUC", True, "average precision against all other genres"),
     ]
     rows = []
-    for name, line in zip(classes, item.figures[split].genres, strict=True):
-        missing = f"no {split} track" if line.support == 0 else "never answered"
-        note = "one track: 0 or 1" if line.support == 1 else ""
+    for name, line in zip(classes, item.figures[split].of(level).genres, strict=True):
+        missing = f"no {split} {level}" if line.support == 0 else "never answered"
+        note = f"one {level}: 0 or 1" if line.support == 1 else ""
         recall = number(line.recall, missing=missing)
         rows.append(
             [
@@ -125,7 +151,7 @@ def genres(item: FamilyResult, classes: Sequence[str], split: str = "test") -> T
                 number(line.pr_auc, missing=missing),
             ]
         )
-    return Table(f"genres of {item.name}", columns, rows)
+    return Table(f"genres of {item.name}, {level}s", columns, rows)
 
 
 def mistakes(item: FamilyResult, split: str = "test", limit: int = 10) -> Table:
@@ -208,6 +234,17 @@ def robustness(found: Robustness) -> Table:
     return Table("robustness", columns, [plain, *rows])
 
 
+def robustness_of_all(found: Sequence[Robustness]) -> Table:
+    """Accuracy that each perturbation takes from each family."""
+    columns = [("perturbation", False, ""), *((item.family, True, "accuracy lost, with its paired interval") for item in found)]
+    plain = [Cell("accuracy undisturbed", sort=" "), *(number(item.accuracy) for item in found)]
+    rows = [
+        [Cell(lines[0].label, sort=lines[0].label), *(bounded(row.lost_interval, "+.3f") for row in lines)]
+        for lines in zip(*(item.rows for item in found), strict=True)
+    ]
+    return Table("robustness-of-all", columns, [plain, *rows])
+
+
 def label_errors(found: Sequence[Suspect]) -> Table:
     """Suspected label errors, for the owner of the data."""
     columns = [
@@ -254,4 +291,18 @@ def answers(rows: Sequence[dict[str, Any]], name: str) -> Table:
     return Table(name, columns, found)
 
 
-__all__ = ["Cell", "Table", "answers", "bounded", "comparisons", "families", "genres", "label_errors", "mistakes", "number", "robustness"]
+__all__ = [
+    "Cell",
+    "Table",
+    "all_figures",
+    "answers",
+    "bounded",
+    "comparisons",
+    "families",
+    "genres",
+    "label_errors",
+    "mistakes",
+    "number",
+    "robustness",
+    "robustness_of_all",
+]
