@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +58,11 @@ class Project:
         inherited = {name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
         return inherited | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "BENTOML_HOME": str(self.root / ".bentoml")} | more
 
-    def run(self, *words: str, check: bool = True, timeout: float = 540) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False, env=self.environment())
+    def run(
+        self, *words: str, check: bool = True, timeout: float = 540, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        variables = self.environment(**(environment or {}))
+        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=timeout, check=False, env=variables)
         if check:
             assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         return done
@@ -75,3 +84,39 @@ def make_project(root: Path, repository: Path, change: Mapping[str, Any]) -> Pro
     project.run("git", "add", "-A")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "start")
     return project
+
+
+def _status(url: str) -> int:
+    """Of a GET; 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@contextmanager
+def serving(project: Project, *, status: int = 200, **environment: str) -> Iterator[str]:
+    """`musicgenre serve` in the project; its address once `/readyz` answers with `status`. Its log is `serve-<port>.log`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = project.root / f"serve-{port}.log"
+    command = [str(BIN / "musicgenre"), "serve", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=project.root, env=project.environment(**environment), stdout=output, stderr=output)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(480):
+            assert process.poll() is None, log.read_text()[-4000:]
+            if _status(f"{url}/readyz") == status:
+                break
+            time.sleep(0.25)
+        else:
+            raise AssertionError(log.read_text()[-4000:])
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)

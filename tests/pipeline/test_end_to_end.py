@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-import socket
-import subprocess
-import time
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from project import BIN, Project
+from project import BIN, Project, serving
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("pipeline")]
 
@@ -76,27 +73,8 @@ def _track(project: Project, split: str) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tiny_project: Project) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = tiny_project.environment(MUSICGENRE_BUNDLE=str(tiny_project.root / "models/cnn/bundle"))
-    command = [str(BIN / "musicgenre"), "serve", "--port", str(port)]
-    with (tiny_project.root / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tiny_project.root, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                time.sleep(0.25)
-        else:
-            pytest.fail((tiny_project.root / "server.log").read_text()[-4000:])
+    with serving(tiny_project, MUSICGENRE_BUNDLE=str(tiny_project.root / "models/cnn/bundle")) as url:
         yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 def test_http_predict_and_keras_agree(tiny_project: Project, server: str) -> None:
@@ -133,6 +111,24 @@ print(json.dumps(dict(zip(spec.classes, map(float, out)))))
     order = sorted(http)
     np.testing.assert_allclose([http[name] for name in order], [local[name] for name in order], atol=1e-6)
     np.testing.assert_allclose([local[name] for name in order], [keras_said[name] for name in order], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_service_refuses_a_changed_byte(tiny_project: Project, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_project.root / "models/champion", bundle)
+    graph = sorted(bundle.glob("*.onnx"))[0]
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.unlink()  # DVC's copies are not for writing
+    graph.write_bytes(content)
+    path = _track(tiny_project, "test")
+    with serving(tiny_project, status=503, MUSICGENRE_BUNDLE=str(bundle)) as url, path.open("rb") as handle:
+        answer = httpx.post(f"{url}/classify", files={"file": (path.name, handle)}, timeout=60)
+        port = url.rsplit(":", 1)[1]
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "model_unusable"
+    log = (tiny_project.root / f"serve-{port}.log").read_text()
+    assert f"{graph} has SHA-256" in log
 
 
 def test_the_experiment_store_shows_studies_trials_and_a_champion(tiny_project: Project) -> None:

@@ -182,7 +182,7 @@ def test_a_wrong_line_fails_its_expectation(project: Layout, tmp_path: Path) -> 
     lines[5]["time"] = None
     path.write_text("\n".join(json.dumps(line) for line in lines))
     failed = _failed(monitor(LIMITS, project, path))
-    assert {"genres are the model's", "probabilities sum to one", "every answer says when, which model and what"} <= failed
+    assert {"genres are the model's", "probabilities sum to one", "every answer says its time"} <= failed
 
 
 def test_the_command_gives_schedulers_an_exit_code(project: Layout, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from musicgenre.layout import Layout
 from musicgenre.params import Params, parse_params
 from musicgenre.registry import promotion
 from musicgenre.registry.lock import exclusive
+from musicgenre.registry.rollback import rollback
+from musicgenre.registry.verify import verify
 from musicgenre.registry.versions import Versions
 
 
@@ -179,6 +181,40 @@ def test_killed_on_a_server_at_each_request(project: Layout, server: str) -> Non
     versions = Versions(params, project)
     with versions.bundle(versions.at("champion")) as folder:  # type: ignore[arg-type]  # it was just promoted
         evidence = promotion.gather(params, project, project.bundle("transfer"), family="transfer", champion=folder, champion_version="1")
+
+    def again() -> None:
+        promotion.gather = lambda *_, **__: evidence
+        found = promotion.promote(params, project)
+        (project.root / "found.txt").write_text(f"{found.decision} {found.champion}: {found.words}")
+
+    assert _kill_at_each_request(versions, again) > 10
+    said = (project.root / "found.txt").read_text()
+    assert said.startswith(("promoted 2", "unchanged 2")), said
+    assert versions.at("champion").digest == load_bundle(project.bundle("transfer")).digest  # type: ignore[union-attr]  # see above
+    assert versions.aliases()["previous"] == "1"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_rollback_killed_on_a_server_at_each_request(project: Layout, server: str) -> None:
+    """The same for the way back: at the end one step was taken, whichever call was the last that was heard."""
+    raw = small_project.params().model_dump(mode="json", by_alias=True)
+    params = parse_params({**raw, "tracking": {**raw["tracking"], "uri": server}, "promote": {**raw["promote"], "name": "undone"}})
+    for family in ("classical", "cnn", "transfer"):
+        small_project.evaluated(project, family)
+        promotion.promote(params, project, force=True, reason="three champions")
+    versions = Versions(params, project)
+    assert versions.aliases()["champion"] == "3"
+
+    assert _kill_at_each_request(versions, lambda: rollback(params, project, reason="complaints")) >= 5
+    assert (versions.aliases()["champion"], versions.aliases()["previous"]) == ("2", "1")
+    assert "complaints" in versions.get("3").withdrawn  # type: ignore[union-attr]  # it is there
+    assert load_bundle(project.champion).digest == load_bundle(project.bundle("cnn")).digest
+    assert not [item for item in verify(params, project) if item.state == "bad"]
+
+
+def _kill_at_each_request(versions: Versions, work: Callable[[], object]) -> int:
+    """Do `work` again and again, killed before its first, second, third … writing request, until it lives; how often it died."""
     context = multiprocessing.get_context("fork")
 
     def killed_at(step: int) -> None:
@@ -195,11 +231,8 @@ def test_killed_on_a_server_at_each_request(project: Layout, server: str) -> Non
             return send(self, method, *args, **kwargs)
 
         requests.Session.request = request  # type: ignore[method-assign]  # this process dies
-        promotion.gather = lambda *_, **__: evidence
-        found = promotion.promote(params, project)
-        (project.root / "found.txt").write_text(f"{found.decision} {found.champion}: {found.words}")
+        work()
 
-    died = 0
     for step in range(1, 200):
         child = context.Process(target=killed_at, args=(step,))
         child.start()
@@ -209,15 +242,10 @@ def test_killed_on_a_server_at_each_request(project: Layout, server: str) -> Non
         with versions.bundle(champion) as folder:
             assert load_bundle(folder).digest == champion.digest
         if child.exitcode == 0:
-            break
+            return step - 1
         assert child.exitcode == -9
-        died += 1
         _expire_lock(versions)
-    assert died > 10
-    said = (project.root / "found.txt").read_text()
-    assert said.startswith(("promoted 2", "unchanged: 2")), said
-    assert versions.at("champion").digest == load_bundle(project.bundle("transfer")).digest  # type: ignore[union-attr]  # see above
-    assert versions.aliases()["previous"] == "1"
+    pytest.fail("it never lived")
 
 
 def _expire_lock(versions: Versions) -> None:

@@ -54,13 +54,22 @@ def _append(versions: Versions, version: Version, entry: Mapping[str, Any]) -> N
     versions.tag(version.number, {tag: f"{entry['action']} by {entry['who']}: {entry.get('words', '')}"[:_LONGEST]})
 
 
-def complete(versions: Versions, book: Book) -> None:
-    """Add the entries that the store lacks: those of a killed process, and all after the store was filled again."""
+def complete(versions: Versions, book: Book) -> list[dict[str, Any]]:
+    """Add the entries that the store lacks: those of a killed process, and all after the store was filled again.
+
+    Returns
+    -------
+    list
+        The entries that were lacking, oldest first.
+    """
+    late: list[dict[str, Any]] = []
     known = {item.number: item for item in versions.all()}
     for entry in book.log:
         for number in about(entry):
             if number in known and tag_of(entry) not in known[number].tags:
                 _append(versions, known[number], entry)
+                late += [entry] if entry not in late else []
+    return late
 
 
 def unknown_to(book: Book, version: Version) -> list[str]:

@@ -34,6 +34,16 @@ _SOURCES = {
     ),
 }
 
+_FIGURES = {
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+    "top_3": "right genre among the first three",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+}
+
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
@@ -60,12 +70,11 @@ def _json(path: Any) -> dict[str, Any]:
 
 def _metrics_part(metrics: Mapping[str, Any], family: str) -> str:
     figures = (metrics.get("families") or {}).get(family) or {}
-    names = ("macro_f1", "accuracy", "top_3", "roc_auc", "pr_auc", "log_loss", "calibration_error")
     rows = []
-    for name in names:
+    for name, words in _FIGURES.items():
         found = [(figures.get(split) or {}).get(name) for split in ("validation", "test")]
         if any(item is not None for item in found):
-            rows.append((name.replace("_", " "), *(_figure(item) for item in found)))
+            rows.append((words, *(_figure(item) for item in found)))
     if not rows:
         return "No figures of this family in reports/metrics.json."
     uses = metrics.get("test_uses")

@@ -8,6 +8,7 @@ Great Expectations and the distributions with `registry.drift`, and writes
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -112,8 +113,9 @@ def expectations(table: pd.DataFrame, spec: BundleSpec, limits: MonitorParams) -
 
     gxe: Any = known  # its expectations are made by a metaclass that types do not show
     quantiles: Mapping[str, list[float]] = spec.reference.get("quantiles", {})
-    complete = "every answer says when, which model and what"
-    suite: list[tuple[str, Any]] = [(complete, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in ("time", "model", "genre")]
+    suite: list[tuple[str, Any]] = [
+        (f"every answer says its {name}", gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in ("time", "model", "genre")
+    ]
     suite += [
         ("genres are the model's", gxe.ExpectColumnValuesToBeInSet(column="genre", value_set=[*spec.classes, "unknown"])),
         ("probabilities sum to one", gxe.ExpectColumnValuesToBeBetween(column="probability_sum", min_value=0.999, max_value=1.001)),
@@ -128,6 +130,7 @@ def expectations(table: pd.DataFrame, spec: BundleSpec, limits: MonitorParams) -
             low, high = values[2], values[-3]  # 10 % and 90 % of the training tracks
             words = f"the median {name} is within the middle 80 % of training"
             suite.append((words, gxe.ExpectColumnMedianToBeBetween(column=f"s_{name}", min_value=low, max_value=high)))
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of its temporary folders
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]  # a mapping is what it stores
     asset = context.data_sources.add_pandas("log").add_dataframe_asset("answers")
@@ -157,7 +160,8 @@ def _drift_checks(shifts: Iterable[Shift], limits: MonitorParams) -> list[Check]
     checks = []
     for item in shifts:
         drifted = item.drifted(max_psi=limits.max_psi, max_ks=limits.max_ks) and item.name not in _INFORMATIVE
-        index = "–" if item.psi is None else f"{item.psi:.3f} (limit {max(limits.max_psi, item.psi_noise):.3f})"
+        chance = f"; chance alone reaches {item.psi_noise:.2f} in so few clips" if item.psi_noise > limits.max_psi else ""
+        index = "–" if item.psi is None else f"{item.psi:.3f} (limit {limits.max_psi:g}{chance})"
         moved = f"median {item.median:.4g}, in training {item.trained_median:.4g}"
         words = f"PSI {index}, KS {item.ks:.3f} (limit {limits.max_ks:g}, p {item.p_value:.2g}); {moved}."
         checks.append(Check(f"distribution of {item.name}", not drifted, words))

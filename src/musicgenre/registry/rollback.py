@@ -35,6 +35,7 @@ class Rollback:
 def rollback(params: Params, layout: Layout, *, reason: str = "") -> Rollback:
     """Make the previous champion the champion, and keep the present one from coming back by itself.
 
+    A rollback that was killed on its way is finished instead; a further call takes the next step.
     `promote` refuses a withdrawn model until it is forced, so the next `dvc repro` does not undo this.
 
     Raises
@@ -45,13 +46,14 @@ def rollback(params: Params, layout: Layout, *, reason: str = "") -> Rollback:
     versions = Versions(params, layout)
     with exclusive(versions, layout):
         book = Book.read(layout.registry, params.promote.name)
-        restore(versions, book, layout)
-        audit.complete(versions, book)
-        withdrawn = book.champion
-        if catch_up(versions, book, layout) == "rolled back":  # one that was killed: finish it, and take no second step
-            book.write(layout.registry)
-            audit.complete(versions, book)
-            return Rollback(withdrawn, book.champion, book.previous, str(book.decision["words"]))
+        restored = restore(versions, book, layout)
+        finished = catch_up(versions, book, layout)
+        book.write(layout.registry)
+        late = audit.complete(versions, book)
+        last = book.log[-1] if book.log else {}
+        killed = finished == "rolled back" or (not restored and last in late and last["action"] == "rolled back")
+        if killed:  # somewhere on the way: it is finished now, and no second step is taken
+            return Rollback(last["withdrawn"], book.champion, book.previous, last["words"])
         reigning = versions.at("champion")
         if reigning is None:
             raise RegistryError(f"{versions.name} has no champion to roll back. Run `musicgenre promote` first.")

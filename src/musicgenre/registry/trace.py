@@ -80,7 +80,8 @@ class Trace:
             f"git worktree add {folder} {commit}",
             f"cd {folder}",
             'dvc cache dir --local "$(cd "$OLDPWD" && dvc cache dir)"',
-            'export PYTHONPATH="$PWD/src"  # the code of that commit, not what is installed (`make env` there if its uv.lock is another)',
+            "# The code of that commit, not what is installed; `make env` there if its uv.lock is another.",
+            'export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}"',
             "dvc checkout || dvc pull || true  # what is in the cache or the remote; the rest is computed",
             "dvc repro",
         ]
