@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,22 @@ def test_a_directory_is_replaced_where_names_cannot_be_swapped(tmp_path: Path, m
         (temporary / "new").write_text("2")
     assert [entry.name for entry in target.iterdir()] == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_and_what_another_writes_stays(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom musicgenre.atomic import atomic_directory\n"
+        "with atomic_directory(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'half').touch()\n    print('inside', flush=True)\n    signal.pause()\n"
+    )
+    target = tmp_path / "models"
+    with subprocess.Popen([sys.executable, "-c", code, str(target)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with atomic_directory(target) as folder:
+            (folder / "whole").touch()
+        assert len(list(tmp_path.glob(".tmp-*"))) == 1, "a living writer's work was swept away"
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+        with atomic_directory(target) as folder:
+            (folder / "whole").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["models"]

@@ -2,13 +2,15 @@
 
 A writer gets a temporary sibling; only when it has finished is that sibling
 renamed over the target (rename is atomic within one file system, POSIX).
-A killed process leaves at most a ``.tmp-*`` sibling, never a half-written target.
+A killed process leaves at most a ``.tmp-*`` sibling, never a half-written target; the sibling's
+name says whose it is, so that `sweep` can remove what nobody writes any more.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import json
 import os
 import shutil
@@ -21,8 +23,31 @@ from typing import Any
 from musicgenre.errors import StorageFull
 
 
-def _sibling(path: Path) -> Path:
-    return path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex[:8]}")
+def temporary_sibling(path: Path) -> Path:
+    """A fresh hidden name beside `path`, with this process's id in it."""
+    return path.with_name(f".tmp-{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove the temporary siblings in `folder` (of the target `name`, or of all) whose process is no more."""
+    for scrap in folder.glob(f".tmp-{glob.escape(name) or '*'}-*-*"):
+        writer = scrap.name.rsplit("-", 2)[1]
+        if not writer.isdigit() or _alive(int(writer)):
+            continue
+        if scrap.is_dir():
+            shutil.rmtree(scrap, ignore_errors=True)
+        else:
+            scrap.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -36,7 +61,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(path)
+    temporary = temporary_sibling(path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -73,14 +98,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _sibling(path)
+    temporary = temporary_sibling(path)
+    sweep(path.parent, path.name)
     temporary.mkdir()
     try:
         yield temporary
         if path.exists() and _exchange(temporary, path):
             shutil.rmtree(temporary, ignore_errors=True)
         elif path.exists():
-            old = _sibling(path)
+            old = temporary_sibling(path)
             path.replace(old)
             temporary.replace(path)
             shutil.rmtree(old, ignore_errors=True)
@@ -105,4 +131,4 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-__all__ = ["atomic_directory", "atomic_path", "write_json", "write_text"]
+__all__ = ["atomic_directory", "atomic_path", "sweep", "temporary_sibling", "write_json", "write_text"]

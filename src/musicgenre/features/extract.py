@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musicgenre.atomic import sweep
 from musicgenre.audio import PlainLimits, decode_file
 from musicgenre.compute import run, worker_count
 from musicgenre.errors import DatasetError, FeatureError, MissingInput
 from musicgenre.features.frontend import FrontEnd
-from musicgenre.features.packs import PackWriter, Place, read_packs, read_rows, sweep
+from musicgenre.features.packs import PackWriter, Place, read_packs, read_rows
 from musicgenre.features.store import FeatureStore, StoreWriter
 from musicgenre.lineage import file_sha256
 from musicgenre.progress import progress

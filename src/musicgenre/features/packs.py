@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgenre.atomic import write_json
+from musicgenre.atomic import temporary_sibling, write_json
 from musicgenre.errors import FeatureError
 from musicgenre.lineage import canonical_hash
 
@@ -73,7 +73,7 @@ class PackWriter:
         self.folder = folder
         self.name = canonical_hash(members)
         self._tracks: list[tuple[str, int, int, float]] = []
-        self._scrap = folder / f".tmp-{self.name}-{os.getpid()}.bin"
+        self._scrap = temporary_sibling(folder / f"{self.name}.bin")
         self._handle: BinaryIO | None = None
 
     def __enter__(self) -> PackWriter:
@@ -103,12 +103,4 @@ class PackWriter:
             self._scrap.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the scraps of writers that are no more."""
-    for scrap in folder.glob(".tmp-*.bin"):
-        writer = scrap.stem.rpartition("-")[2]
-        if not Path(f"/proc/{writer}").exists():
-            scrap.unlink(missing_ok=True)
-
-
-__all__ = ["PackWriter", "Place", "read_packs", "read_rows", "sweep"]
+__all__ = ["PackWriter", "Place", "read_packs", "read_rows"]
