@@ -14,7 +14,6 @@ import typer
 from musicgenre import __version__
 from musicgenre.cli import data, evaluation, features, models, predict, registry, search, serving, sources, summary
 from musicgenre.cli.context import Context
-from musicgenre.cli.interrupt import heed_interrupts
 from musicgenre.errors import MusicGenreError, StorageFull
 
 app = typer.Typer(
@@ -74,7 +73,6 @@ def main() -> None:
     # A run id inherited from a surrounding process would make every child run overwrite it.
     os.environ.pop("MLFLOW_RUN_ID", None)
     debug = "--debug" in sys.argv
-    heed_interrupts()
     try:
         app()
     except MusicGenreError as error:
