@@ -27,8 +27,9 @@ class Load:
         self.host, self.port, self.path = str(parts.hostname), parts.port or 80, parts.path + (f"?{parts.query}" if parts.query else "")
         before, after, kind = b"", b"", b"audio/wav"
         if multipart:
-            before = b'--edge\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n'
-            after, kind = b"\r\n--edge--\r\n", b"multipart/form-data; boundary=edge"
+            edge = b"------------------------d0f1c2b3a4958677"  # as long as those of curl and browsers
+            before = b"--" + edge + b'\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n'
+            after, kind = b"\r\n--" + edge + b"--\r\n", b"multipart/form-data; boundary=" + edge
         length = len(before) + len(clip) + len(after)
         head = f"POST {self.path} HTTP/1.1\r\nhost: {self.host}\r\ncontent-length: {length}\r\ncontent-type: ".encode() + kind + b"\r\n\r\n"
         self.first, self.rest = head + before + clip[:HEADER], clip[HEADER + 8 :] + after

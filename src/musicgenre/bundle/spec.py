@@ -19,7 +19,9 @@ class MemberSpec:
 
     The graph takes `inputs` (float32 [segments, *shape]; every scaling, resizing
     and backbone is inside it) and gives `output`: float32 [segments, classes]
-    probabilities. The track's probability is the mean over segments.
+    probabilities. The track's probability is the mean over segments. `max_batch`
+    segments go through the graph at once: few enough for activations to stay in
+    the processor's caches, and for a large network not to fill the memory.
     """
 
     name: str
@@ -29,7 +31,7 @@ class MemberSpec:
     segmenting: Segmenting
     output: str = "probabilities"
     weight: float = 1.0
-    max_batch: int = 64
+    max_batch: int = 8
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> MemberSpec:

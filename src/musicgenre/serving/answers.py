@@ -35,23 +35,23 @@ class Classified:
     warnings: tuple[str, ...]
 
 
-def ranked(genres: tuple[str, ...], probabilities: Any, count: int, digits: int | None = None) -> list[dict[str, Any]]:
-    """The `count` likeliest genres, best first; `digits` rounds for display."""
+def ranked(genres: tuple[str, ...], probabilities: Any, count: int) -> list[dict[str, Any]]:
+    """The `count` likeliest genres, best first."""
     order = np.argsort(-probabilities, kind="stable")[:count]
-    values = [float(probabilities[index]) for index in order]
-    if digits is not None:
-        values = [round(value, digits) for value in values]
-    return [{"genre": genres[index], "probability": value} for index, value in zip(order, values, strict=True)]
+    return [{"genre": genres[index], "probability": float(probabilities[index])} for index in order]
 
 
 def timeline(result: Classified, top_k: int) -> list[dict[str, Any]]:
     """One entry a segment: start and end in seconds, and its `top_k` genres."""
     prediction = result.prediction
+    genres = prediction.classes
+    order = np.argsort(-prediction.segment_probabilities, axis=1, kind="stable")[:, :top_k]
+    values = np.take_along_axis(prediction.segment_probabilities, order, axis=1).tolist()
     entries = []
-    for start, probabilities in zip(prediction.times_s, prediction.segment_probabilities, strict=True):
-        end = min(float(start) + prediction.segment_s, max(float(prediction.duration_s), float(start)))
-        top = ranked(prediction.classes, probabilities, top_k, _DIGITS)
-        entries.append({"start_s": round(float(start), 3), "end_s": round(end, 3), "genre": top[0]["genre"], "probabilities": top})
+    for start, indices, row in zip(prediction.times_s.tolist(), order.tolist(), values, strict=True):
+        end = min(start + prediction.segment_s, max(float(prediction.duration_s), start))
+        top = [{"genre": genres[index], "probability": round(value, _DIGITS)} for index, value in zip(indices, row, strict=True)]
+        entries.append({"start_s": round(start, 3), "end_s": round(end, 3), "genre": top[0]["genre"], "probabilities": top})
     return entries
 
 

@@ -7,6 +7,7 @@ decoder's process and then runs features and model (both release the interpreter
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import logging
 import os
@@ -37,6 +38,8 @@ REGISTRY = Path("models/registry.json")  # of the project that the service runs 
 DECODER_MEMORY_BYTES = 1 << 30
 # Of the request's time; a turn that comes with less than this left is of no use.
 _LEAST_SHARE = 0.05
+# Bytes: below this a thread costs more than the hash.
+_HASHED_AT_ONCE = 1 << 16
 
 
 def slots_of(settings: ServeParams) -> int:
@@ -168,7 +171,8 @@ class Engine:
         sniff(upload.data)
         try:
             async with asyncio.timeout_at(deadline):
-                result, cached = await self.cache.get(upload.sha256, lambda: self._job(upload.data, deadline))
+                key = await content_key(upload.data)
+                result, cached = await self.cache.get(key, lambda: self._job(upload.data, deadline))
         except TimeoutError:
             raise problems.deadline(self.settings.request_timeout_s) from None
         except AudioError as error:
@@ -179,6 +183,13 @@ class Engine:
         self.metrics.cache.labels("hit" if cached else "miss").inc()
         self.metrics.audio_seconds.inc(result.prediction.duration_s)
         return result, cached
+
+
+async def content_key(data: bytes) -> str:
+    """SHA-256 of an upload in hex; taken in a thread, because a whole clip would hold the event loop up for a millisecond or two."""
+    if len(data) < _HASHED_AT_ONCE:
+        return hashlib.sha256(data).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 def sniff(data: bytes) -> None:

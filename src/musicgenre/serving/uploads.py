@@ -1,12 +1,11 @@
 """Request bodies: counted while they stream, bounded each and all together, never written to disk.
 
 A body is either the file itself (``audio/*`` or ``application/octet-stream``) or
-``multipart/form-data`` with one or more files. SHA-256 is taken as the bytes pass.
+``multipart/form-data`` with one or more files.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,21 +54,47 @@ class ByteBudget:
 
 @dataclass
 class Upload:
-    """One file of a request: its bytes and their SHA-256 in hex."""
+    """One file of a request."""
 
     data: bytes
-    sha256: str
+
+
+class _Content:
+    """Bytes that come in pieces. Large ones are kept as they are and joined once; a growing buffer would be copied again and again."""
+
+    _LARGE = 4096  # bytes; smaller pieces are gathered, or a body of single bytes would be millions of objects
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._small = bytearray()
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if len(piece) < self._LARGE:
+            self._small += piece
+            return
+        self._gather()
+        self._pieces.append(piece)
+
+    def _gather(self) -> None:
+        if self._small:
+            self._pieces.append(bytes(self._small))
+            self._small.clear()
+
+    def joined(self) -> bytes:
+        self._gather()
+        return b"".join(self._pieces)
 
 
 @dataclass
 class _Part:
     name: str = ""
     is_file: bool = False
-    content: bytearray = field(default_factory=bytearray)
-    digest: Any = field(default_factory=hashlib.sha256)
+    content: _Content = field(default_factory=_Content)
 
     def finish(self) -> Upload:
-        return Upload(bytes(self.content), self.digest.hexdigest())
+        return Upload(self.content.joined())
 
 
 class _Files:
@@ -112,14 +137,9 @@ class _Files:
             raise problems.bad_request(f"More than {self.max_files} file(s) in one request.", "Send fewer files at once.")
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
-        chunk = data[start:end]
-        if self._part.is_file:
-            self._part.content += chunk
-            self._part.digest.update(chunk)
-        elif len(self._part.content) + len(chunk) > MAX_FIELD_BYTES:
+        if not self._part.is_file and self._part.content.size + end - start > MAX_FIELD_BYTES:
             raise problems.bad_request(f"The form field {self._part.name[:40]!r} is longer than {MAX_FIELD_BYTES} bytes and is not a file.")
-        else:
-            self._part.content += chunk
+        self._part.content.add(data[start:end])
 
     def part_end(self) -> None:
         if self._part.is_file:
@@ -215,8 +235,7 @@ async def read_uploads(
             raise problems.too_large(limit_mb)
         lease.take(len(chunk))
         if parser is None:
-            whole.content += chunk
-            whole.digest.update(chunk)
+            whole.content.add(chunk)
             continue
         try:
             parser.write(chunk)
