@@ -41,7 +41,15 @@ def test_equal_numbers_give_one_id_however_they_are_written() -> None:
 
 def test_the_id_of_the_default_is_the_same_on_every_machine() -> None:
     """Changing it means that no model trained before can be served: raise a kind's version on purpose, then this line."""
-    assert FrontEnd().kind_id("mel") == "mel-e134ee5a1eb32955"
+    assert FrontEnd().kind_id("mel") == "mel-f902f3bb01238611"
+
+
+def test_the_stored_dtype_is_part_of_the_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, whole, other = FrontEnd().kind_id("mel"), FrontEnd().feature_id, FrontEnd().kind_id("mfcc")
+    monkeypatch.setitem(KINDS, "mel", dataclasses.replace(KINDS["mel"], dtype="float32"))
+    assert FrontEnd().kind_id("mel") != before
+    assert FrontEnd().feature_id != whole
+    assert FrontEnd().kind_id("mfcc") == other
 
 
 def test_the_spec_survives_its_dictionary() -> None:

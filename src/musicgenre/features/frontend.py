@@ -152,7 +152,7 @@ class FrontEnd:
         """Hash of only what `kind` depends on: another kind's parameters leave it as it is."""
         entry = self._kind(kind)
         spec = {name: getattr(self, name) for name in sorted(entry.fields)}
-        return f"{kind}-{canonical_hash({'kind': kind, 'fields': spec, 'constants': entry.constants})}"
+        return f"{kind}-{canonical_hash({'kind': kind, 'fields': spec, 'constants': entry.definition})}"
 
     # --- shape of the kinds ---
     def _kind(self, kind: str) -> Kind:

@@ -53,6 +53,11 @@ class Kind:
     compute: Callable[[Analysis], NDArray[np.float32]]
     serving: bool = True
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """All that is fixed in code, the stored dtype included; part of every id."""
+        return {**self.constants, "dtype": self.dtype}
+
 
 def _hop_rate(spec: FrontEnd) -> float:
     return spec.sample_rate / spec.hop_length
@@ -192,7 +197,7 @@ def check_servable(names: Iterable[str]) -> None:
 
 def constants() -> dict[str, dict[str, Any]]:
     """What is fixed in code, of every kind."""
-    return {name: dict(kind.constants) for name, kind in KINDS.items()}
+    return {name: kind.definition for name, kind in KINDS.items()}
 
 
 __all__ = ["KINDS", "Kind", "check_servable", "constants", "get"]

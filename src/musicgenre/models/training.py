@@ -2,7 +2,7 @@
 
 `model.fit` spends more time on its data adapter and callbacks than a small
 network on its arithmetic (see `benchmarks/training.py`), so a compiled step is
-fed with NumPy batches directly. After each epoch the validation tracks are
+fed with NumPy batches directly; the next one is made while the step runs. After each epoch the validation tracks are
 scored; the weights of the best epoch are kept (highest track macro F1, then
 lowest loss), and training ends when `patience` epochs brought none better.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgenre.errors import ModelError
+from musicgenre.models.ahead import ahead
 from musicgenre.models.augment import PLAIN, Augmentation, augment
 from musicgenre.models.base import Report
 from musicgenre.models.inputs import Segments
@@ -189,6 +190,15 @@ def train(
     balance = len(training) / np.maximum(counts, 1) / np.count_nonzero(counts)
     smoothed = np.eye(classes, dtype=np.float32) * (1 - recipe.label_smoothing) + recipe.label_smoothing / classes
     deviations = tuple(float(array.std()) for array in training.sample(64))
+
+    def batches(order: NDArray[np.intp]) -> Iterator[tuple[Any, NDArray[np.float32], NDArray[np.float64]]]:
+        for start in range(0, len(order), batch):
+            chosen = order[start : start + batch]
+            inputs, targets = training.batch(chosen), smoothed[training.labels[chosen]]
+            if recipe.augmentation.active:
+                inputs, targets = augment(inputs, targets, recipe.augmentation, deviations, rng)
+            yield inputs, targets, balance[training.labels[chosen]] if recipe.class_weights else np.ones(len(chosen))
+
     rows: list[dict[str, float]] = []
     best, best_weights, stale = (-1.0, 0.0), model.get_weights(), 0
     for epoch in range(first_epoch, first_epoch + recipe.epochs):
@@ -198,12 +208,7 @@ def train(
             shares = balance[training.labels]
             order = rng.choice(len(training), size=len(training), p=shares / shares.sum())
         loss = right = 0.0
-        for start in range(0, len(order), batch):
-            chosen = order[start : start + batch]
-            inputs, targets = training.batch(chosen), smoothed[training.labels[chosen]]
-            if recipe.augmentation.active:
-                inputs, targets = augment(inputs, targets, recipe.augmentation, deviations, rng)
-            weights = balance[training.labels[chosen]] if recipe.class_weights else np.ones(len(chosen))
+        for inputs, targets, weights in ahead(batches(order)):
             part, hits = step(tuple(map(tf.constant, inputs)), tf.constant(targets), tf.constant(weights, tf.float32))
             loss, right = loss + float(part), right + float(hits)
         if not math.isfinite(loss):
