@@ -82,7 +82,7 @@ def test_a_store_that_comes_back_gets_everything(fake: Tracker, caplog: pytest.L
         before = time.perf_counter()
         for step in range(100):
             fake.metrics("a", {"x": float(step)}, step=step)
-        assert time.perf_counter() - before < 0.1, "the caller never waits"
+        assert time.perf_counter() - before < 1, "a hundred calls do not wait for the store"
         assert not fake.flush(0.15)
         FakeRuns.away = False
         assert fake.flush(5)
