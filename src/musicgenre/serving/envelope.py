@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from musicgenre.serving import problems
+from musicgenre.serving.drain import Drain
 from musicgenre.serving.metrics import Metrics
 from musicgenre.serving.uploads import Disconnected
 
@@ -62,16 +63,21 @@ def request_id_of(scope: Scope) -> str:
 class Envelope:
     """The middleware. `scope["state"]` gains `request_id`, `log` (fields that a route adds) and the `exchange`."""
 
-    def __init__(self, app: App, metrics: Callable[[], Metrics], not_ready: Callable[[], problems.Problem]) -> None:
+    def __init__(
+        self, app: App, metrics: Callable[[], Metrics], not_ready: Callable[[], problems.Problem], drain: Drain | None = None
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.not_ready = not_ready
+        self.drain = drain or Drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self.drain.install()  # the server has set its own handlers by now
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(request_id_of(scope), receive, send, self.not_ready)
+        exchange = Exchange(request_id_of(scope), receive, self._last_words(send), self.not_ready)
         scope.setdefault("state", {}).update(request_id=exchange.request_id, log=exchange.log, exchange=exchange)
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -82,6 +88,16 @@ class Envelope:
             if not exchange.begun:
                 await exchange.problem(problems.internal())
         self._record(scope, exchange)
+
+    def _last_words(self, send: Send) -> Send:
+        """`send`, or while the service stops one that asks clients to let their connection go."""
+
+        async def closing(message: Message) -> None:
+            if self.drain.active and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        return closing
 
     def _record(self, scope: Scope, exchange: Exchange) -> None:
         route = route_of(scope["path"])

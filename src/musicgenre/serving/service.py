@@ -16,6 +16,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 import bentoml
 
 from musicgenre.serving.app import Application
+from musicgenre.serving.drain import Drain
 from musicgenre.serving.engine import Engine
 from musicgenre.serving.envelope import Envelope
 from musicgenre.serving.locate import locate
@@ -28,6 +29,7 @@ logger = logging.getLogger("musicgenre.serving")
 BACKSTOP_S = 30.0
 
 application = Application(load_settings())
+drain = Drain()
 
 
 def log_to_stderr() -> None:
@@ -66,7 +68,7 @@ class MusicGenre:
         gc.freeze()
 
     def __is_ready__(self) -> bool:
-        return self.engine.ready
+        return self.engine.ready and not drain.active
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # BentoML has no annotations here
     def close(self) -> None:
@@ -76,7 +78,7 @@ class MusicGenre:
 
 
 MusicGenre.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator has made it a Service
-    Envelope, metrics=lambda: application.metrics, not_ready=application.not_ready
+    Envelope, metrics=lambda: application.metrics, not_ready=application.not_ready, drain=drain
 )
 
 __all__ = ["MusicGenre", "application"]

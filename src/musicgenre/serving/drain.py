@@ -1,0 +1,94 @@
+"""Stopping without cutting a kept connection under a client's hands.
+
+On SIGTERM uvicorn closes connections that are idle at that instant; a client that
+has just sent its next request on one sees a reset. So the signal first makes every
+answer say ``Connection: close`` for a moment, which lets busy clients go, and is
+handed on to uvicorn afterwards. The supervisor holds the listening socket a little
+longer than this process lives: whoever connected in between would be reset, so the
+socket is made to refuse first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_LATECOMERS_S = 0.2
+
+Handler = Callable[[int, FrameType | None], Any]
+
+
+def descriptors() -> list[int]:
+    """The open file descriptors of this process; none but on Linux."""
+    with contextlib.suppress(OSError):
+        return [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+    return []
+
+
+def refuse_connections(candidates: Iterable[int] | None = None) -> int:
+    """Stop the sockets that listen, in every process that shares them; returns how many.
+
+    A process that is started with such a socket later listens again.
+
+    Parameters
+    ----------
+    candidates
+        File descriptors to look at; all of this process by default.
+    """
+    stopped = 0
+    for descriptor in descriptors() if candidates is None else candidates:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
+            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.shutdown(socket.SHUT_RDWR)
+                stopped += 1
+    return stopped
+
+
+class Drain:
+    """`active` is true from the first SIGTERM or SIGINT on.
+
+    Parameters
+    ----------
+    seconds
+        Between the signal and what uvicorn does about it. A second signal is handed on at once.
+    """
+
+    def __init__(self, seconds: float = 0.5) -> None:
+        self.seconds = seconds
+        self.active = False
+
+    def install(self) -> None:
+        """Stand before the handlers that are there; from the event loop's thread, nothing elsewhere than in the main one."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            if callable(before):
+                signal.signal(number, self._handler(before, loop))
+
+    def _handler(self, before: Handler, loop: asyncio.AbstractEventLoop) -> Handler:
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self.active:
+                before(number, frame)
+                return
+            self.active = True
+            loop.call_soon_threadsafe(loop.call_later, self.seconds, end, number)
+
+        def end(number: int) -> None:
+            refuse_connections()
+            # Who was let in at the last moment gets to send a request: only then is the connection not idle.
+            loop.call_later(_LATECOMERS_S, before, number, None)
+
+        return handle
+
+
+__all__ = ["Drain", "refuse_connections"]

@@ -1,0 +1,66 @@
+"""The moment between a stop signal and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import pytest
+from serving_harness import Running
+
+from musicgenre.serving.drain import Drain, descriptors, refuse_connections
+from musicgenre.serving.packaging.smoke import free_port
+
+
+def test_the_signal_is_handed_on_after_a_moment_and_a_second_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musicgenre.serving.drain.refuse_connections", lambda: 0)  # this process is not a service
+    told: list[int] = []
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+
+    async def scenario() -> None:
+        drain = Drain(seconds=0.05)
+        drain.install()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+        assert drain.active and not told
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0)
+        assert told == [signal.SIGTERM]
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if len(told) == 2:
+                return
+        pytest.fail("the first signal was never handed on")
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def test_a_socket_that_others_hold_too_refuses_and_can_listen_again() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", free_port()))  # a port given, not drawn: such a socket keeps it, as a service's does
+        listening.listen()
+        address = listening.getsockname()
+        with socket.create_connection(address, timeout=5):
+            pass
+        assert listening.fileno() in descriptors()
+        with socket.socket() as other:
+            assert refuse_connections([other.fileno(), listening.fileno()]) == 1
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+        listening.listen()
+        with socket.create_connection(address, timeout=5):
+            pass
+
+
+def test_a_running_service_keeps_connections_open(running: Running) -> None:
+    import httpx
+
+    answer = httpx.get(f"{running.url}/livez")
+    assert answer.headers.get("connection") != "close"
