@@ -164,13 +164,14 @@ def test_package_builds_serves_compares_and_changes_nothing_twice(project: Path)
 
 
 @pytest.mark.slow
-def test_a_clean_environment_is_small_and_answers(project: Path, repository: Path) -> None:
+def test_a_clean_environment_is_small_and_answers(project: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from musicgenre.serving.packaging.clean import find_uv
 
     try:
-        find_uv(repository)
+        uv = Path(find_uv(repository))
     except PackagingError as error:
         pytest.skip(str(error))
+    monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
     done = _run(project, "musicgenre", "package", "--clean-env", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

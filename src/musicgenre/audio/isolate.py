@@ -32,6 +32,15 @@ Result = TypeVar("Result")
 
 DECODE = "musicgenre.audio.worker:decode_task"
 MEMORY_BYTES = 3 << 30
+# A worker runs the code of its parent, which need not be installed: a bento's lies in a folder that only `sys.path` names.
+_ROOT = str(Path(__file__).resolve().parents[2])
+_START = """
+import runpy, sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+del sys.argv[1]
+runpy.run_module(sys.argv.pop(1), run_name="__main__")
+"""
 _STARTUP_S = 60.0
 # One thread a worker: there is a worker for each core, and BLAS reserves address space for each of its threads.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -48,7 +57,7 @@ class _Worker:
 
     def __init__(self, task: str, memory_bytes: int) -> None:
         # -P: a file of the user's folder that is called like a module must not become one.
-        command = [sys.executable, "-P", "-m", "musicgenre.audio.worker", task, str(memory_bytes)]
+        command = [sys.executable, "-P", "-c", _START, _ROOT, "musicgenre.audio.worker", task, str(memory_bytes)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

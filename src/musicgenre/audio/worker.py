@@ -1,6 +1,6 @@
 """The child process of `IsolatedWorkers`: imports one task, bounds its own memory, answers until its input closes.
 
-Run as ``python -m musicgenre.audio.worker module:function MEMORY_BYTES``. The
+Run as the module it is, with ``module:function MEMORY_BYTES``. The
 task is ``f(request: dict, blobs: dict[str, bytes]) -> (reply: dict, blobs: dict)``.
 """
 
