@@ -85,6 +85,8 @@ class ClassicalModel:
         estimator = self.pipeline.named_steps["classify"]
         if self.kind == "lr":
             return int(estimator.coef_.size + estimator.intercept_.size)
+        if self.kind == "mlp":
+            return int(sum(array.size for array in (*estimator.coefs_, *estimator.intercepts_)))
         if self.kind == "svm":
             return int(estimator.support_vectors_.size + estimator.dual_coef_.size)
         if self.kind == "rf":
