@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("tensorflow")
 
 from musicgenre.errors import ModelError
 from musicgenre.layout import Layout
-from musicgenre.models import families, reproduce
+from musicgenre.models import families, protocols, reproduce
 from musicgenre.models.config import parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.cnn import CnnConfig, build
@@ -25,6 +27,7 @@ def test_every_family_lists_what_its_publications_did() -> None:
     names = {item.system.name for item in reproduce.systems()}
     assert {"mfcc_cnn", "folder_cnn", "spectrogram_cnn", "mobilenet", "vgg16_frozen", "late_fusion"} <= names
     assert {"descriptors_lr", "descriptors_svm", "descriptors_rf", "descriptors_xgb"} <= names
+    assert {"feed_forward", "vgg16_xgb"} <= names
     assert not any(name.startswith("house_") for name in names)
     with pytest.raises(ModelError, match="mfcc_cnn"):
         reproduce.find("nonesuch")
@@ -95,3 +98,61 @@ def test_run_both_ways_and_not_twice(make_layout: Callable[..., Layout], tmp_pat
 
     monkeypatch.setattr(reproduce, "_run", forbidden)
     assert reproduce.reproduce("descriptors_lr", Params(), layout) == found
+
+
+def test_a_killed_run_goes_on_where_it_stopped(make_layout: Callable[..., Layout], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0).data, layout.data)
+    real = reproduce._run
+    ran: list[str] = []
+
+    def killed(item: reproduce.Listed, way: str, *rest: Any) -> dict[str, Any]:
+        if way == "honest" and not ran.count("honest"):
+            ran.append(way)
+            raise KeyboardInterrupt
+        ran.append(way)
+        return real(item, way, *rest)
+
+    monkeypatch.setattr(reproduce, "_run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.reproduce("descriptors_lr", Params(), layout)
+    found = reproduce.reproduce("descriptors_lr", Params(), layout)
+    assert ran == ["own", "honest", "honest"] and set(found) >= {"own", "honest"}
+    # Other features are another result.
+    spec = layout.features("descriptors") / "spec.json"
+    spec.write_text(spec.read_text(encoding="utf-8").replace("descriptors-test", "descriptors-new"), encoding="utf-8")
+    reproduce.reproduce("descriptors_lr", Params(), layout)
+    assert ran[3:] == ["own", "honest"]
+
+
+def test_the_average_of_two_systems(make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path) -> None:
+    """VGG16 and XGBoost averaged; a tiny network stands in for VGG16 and is fine-tuned like it."""
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0, backbone=True).data, layout.data)
+    assert reproduce.find("vgg16_xgb").needs == ("vgg16",)
+    results, skipped = reproduce.reproduce_all(Params(), layout, names=["vgg16_xgb"], epochs=1)
+    assert not results and "vgg16" in skipped["vgg16_xgb"]
+    results, skipped = reproduce.reproduce_all(Params(), layout, names=["vgg16_xgb"], epochs=1, stand_in="tiny")
+    (found,) = results
+    assert found["name"] == "vgg16_xgb-tiny" and found["stand_in"] == "tiny" and not skipped
+    folder = layout.reports / "reproduction"
+    for way in ("own", "honest"):
+        names = ("vgg16_tuned-tiny", "descriptors_xgb", "vgg16_xgb-tiny")
+        first, second, mixed = (pd.read_parquet(folder / f"{name}-{way}-predictions.parquet") for name in names)
+        assert first["track_id"].equals(mixed["track_id"])
+        for column in ("p_g00", "p_g01"):
+            assert np.allclose(mixed[column], (first[column] + second[column]) / 2, atol=1e-6)
+        assert not np.allclose(first["p_g00"], second["p_g00"])
+        assert found[way]["cpu_seconds"] > 0
+
+
+def test_a_reshuffled_stream_tests_on_what_it_trained_on(make_layout: Callable[..., Layout]) -> None:
+    layout = make_layout(genres=2, tracks=12, noise=3.0)
+    assert reproduce.find("vgg16_head_a").protocol.unit == "stream"
+    training, testing = protocols.own(protocols.Protocol("stream", 0.2, 0.2), layout, segment_s=3.0, seed=1)
+    trained, tested = set(training.rows("train")["track_id"]), set(testing.rows("test")["track_id"])
+    assert tested and tested <= trained
+    assert not tested & set(training.rows("validation")["track_id"])
+    # Drawn by tracks they are apart.
+    training, testing = protocols.own(protocols.Protocol("tracks", 0.2, 0.2), layout, segment_s=3.0, seed=1)
+    assert not set(testing.rows("test")["track_id"]) & set(training.tracks["track_id"])
