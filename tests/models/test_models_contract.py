@@ -32,7 +32,9 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 CASES = list(QUICK.items())
 CASES += [("transfer", {"backbone": "tiny", "width": 16, "unfreeze": 1, "second_rate": 1e-3})]
-CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "rf", "xgb")]
+CASES += [("multimodal", {"kinds": "mel+embedding:tiny", "fusion": "average", "blocks": 2, "width": 4, "units": 8})]
+CASES += [("multimodal", {"kinds": "descriptors+embedding:tiny", "fusion": "stacking", "units": 8})]
+CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "mlp", "rf", "xgb")]
 CASES += [("classical", {"model": "lr", "row": "track", "select": "anova", "keep": 5, "pca": 3, "class_weights": True})]
 CASES += [("classical", {"model": "svm", "kernel": "linear"}), ("classical", {"model": "lr", "source": "tiny", "C": 0.1})]
 NAMES = [f"{name}-{'-'.join(str(value) for value in config.values())}" for name, config in CASES]
