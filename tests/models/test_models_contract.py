@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("tensorflow")
@@ -172,6 +174,18 @@ def test_space_is_a_space(family: str) -> None:
     assert kinds or backbones
     names = [system.name for system in made.published()]
     assert len(names) == len(set(names)) and all(system.source and system.title for system in made.published())
+
+
+def test_the_chosen_descriptors_stand_beside_the_model(make_layout: Callable[..., Layout], tmp_path: Path) -> None:
+    layout = make_layout(genres=3, tracks=8, backbone=True)
+    for config in ({"model": "rf", "trees": 10}, {"model": "lr", "pca": 3}):
+        fitted, _, _ = fit("classical", layout, {**config, "select": "anova", "keep": 5})
+        fitted.save(tmp_path)
+        table = pd.read_parquet(tmp_path / "descriptors.parquet")
+        model = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+        assert model["selection"] == "anova" and sorted(table["feature"]) == sorted(model["selected"]) and len(table) == 5
+        assert table["importance"].isna().all() == ("pca" in config)
+        assert table["importance"].is_monotonic_decreasing or "pca" in config
 
 
 def test_the_test_split_has_to_be_asked_for(make_layout: Callable[..., Layout]) -> None:

@@ -104,6 +104,7 @@ class Classical:
             kind=chosen.model,
             pipeline=pipeline,
             columns=columns,
+            selection=chosen.select if len(columns) < x.shape[1] else "none",
             names=names,
             labels=labels,
             inputs=(spec,),
