@@ -15,7 +15,7 @@ pytest.importorskip("tensorflow")
 
 from musicgenre.errors import ModelError
 from musicgenre.layout import Layout
-from musicgenre.models import families, protocols, reproduce
+from musicgenre.models import families, protocols, reproduce, reproduction_page
 from musicgenre.models.config import parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.cnn import CnnConfig, build
@@ -92,6 +92,11 @@ def test_run_both_ways_and_not_twice(make_layout: Callable[..., Layout], tmp_pat
         assert (layout.reports / "reproduction" / f"descriptors_lr-{way}-predictions.parquet").is_file()
     table = (layout.reports / "reproduction" / "table.md").read_text(encoding="utf-8")
     assert "descriptors_lr" in table and "acc 0.49" in table and "skipped vgg16_frozen" in table
+    page = (layout.reports / "reproduction" / "report.html").read_text(encoding="utf-8")
+    assert "descriptors_lr" in page and "Skipped vgg16_frozen" in page and page.count("Plotly.newPlot(") == 4  # two matrices, two ROC plots
+    truth = pd.read_parquet(layout.reports / "reproduction" / "descriptors_lr-honest-predictions.parquet").iloc[0]
+    assert f"<p>{truth['track_id']}, which is {truth['genre']}: " in page
+    assert "src=" not in page.split("</script>")[-1] and page.count("<th>recall</th>") == 2
 
     def forbidden(*arguments: object, **more: object) -> None:
         raise AssertionError("fitted again")
@@ -144,6 +149,24 @@ def test_the_average_of_two_systems(make_layout: Callable[..., Layout], tiny_bac
             assert np.allclose(mixed[column], (first[column] + second[column]) / 2, atol=1e-6)
         assert not np.allclose(first["p_g00"], second["p_g00"])
         assert found[way]["cpu_seconds"] > 0
+    # The page shows its members as well: they were run on the same split.
+    table = (folder / "table.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" ")[1] for line in table[2:5]] == ["vgg16_tuned-tiny", "descriptors_xgb", "vgg16_xgb-tiny"]
+    assert "VGG16 and XGBoost" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_curves_of_one_publication_share_a_figure(make_layout: Callable[..., Layout], tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0).data, layout.data)
+    folder = layout.reports / "reproduction"
+    reproduce.reproduce_all(Params(), layout, names=["descriptors_lr"])
+    history = pd.read_parquet(folder / "descriptors_lr-own-history.parquet")
+    longer = pd.concat([history, history.assign(epoch=2, train_loss=0.1)])
+    for name in ("first", "second"):
+        longer.to_parquet(folder / f"{name}-own-history.parquet")
+    figure = reproduction_page._curves(folder, [{"name": "first"}, {"name": "descriptors_lr"}, {"name": "second"}])
+    assert len(figure.data) == 2 * 4  # loss and accuracy of training and validation; a model of one epoch has no curve
+    assert {trace.name for trace in figure.data} == {f"{name}, {side}" for name in ("first", "second") for side in ("train", "validation")}
 
 
 def test_a_reshuffled_stream_tests_on_what_it_trained_on(make_layout: Callable[..., Layout]) -> None:

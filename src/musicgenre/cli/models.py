@@ -120,10 +120,9 @@ def _reproduce(
     if as_json:
         print_json({"results": results, "skipped": skipped})
         return
-    table = Table("system", "published", "own split", "re-run under it", "honest split", "CPU seconds", title="Published, re-run, honest")
+    table = Table(*reproduction_table.COLUMNS, title="Published, re-run, honest")
     for found in results:
-        cells = (reproduction_table.published_cell(found["published"]), found["protocol"], reproduction_table.cell(found["own"]["figures"]))
-        table.add_row(found["name"], *cells, reproduction_table.cell(found["honest"]["figures"]), reproduction_table.time_cell(found))
+        table.add_row(*reproduction_table.row(found))
     Console().print(table)
     for missing, reason in skipped.items():
         Console().print(f"skipped {missing}: {reason}")

@@ -126,6 +126,7 @@ def reproduce(
         "stand_in": item.stand_in,
         "epochs_limit": epochs,
         "seed": seed,
+        "split": file_sha256(layout.splits),
         "identity": canonical_hash(identity),
     }
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and not again else {}
@@ -220,7 +221,13 @@ def reproduce_all(
     again: bool = False,
     stand_in: str = "",
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Every system (or `names`) that can run here; (results, why the others were skipped). The table grows with each."""
+    """Every system (or `names`) that can run here; (results, why the others were skipped).
+
+    After each, `table.md` and `report.html` (see `reproduction_page`) are written; they show all that was run on this split so far.
+    """
+    from musicgenre.models.reproduction_page import write_page
+
+    folder = layout.reports / "reproduction"
     results: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     for name in names or [item.system.name for item in systems()]:
@@ -233,8 +240,19 @@ def reproduce_all(
                 results.append(reproduce(name, params, layout, epochs=epochs, seed=seed, again=again, stand_in=stand_in))
             except MusicGenreError as error:
                 skipped[item.name] = str(error)
-        write_text(layout.reports / "reproduction" / "table.md", markdown(results, skipped))
+        finished = _finished(layout)
+        write_text(folder / "table.md", markdown(finished, skipped))
+        write_page(folder, finished, skipped)
     return results, skipped
+
+
+def _finished(layout: Layout) -> list[dict[str, Any]]:
+    """Complete results of the present split, in the order of the systems."""
+    order = [item.system.name for item in systems()]
+    split = file_sha256(layout.splits)
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((layout.reports / "reproduction").glob("*.json"))]
+    complete = [item for item in found if item.get("split") == split and all(way in item for way in WAYS)]
+    return sorted(complete, key=lambda item: (order.index(item["name"].removesuffix(f"-{item['stand_in']}")), item["name"]))
 
 
 def _stored(layout: Layout, need: str) -> bool:

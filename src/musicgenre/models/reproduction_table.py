@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+COLUMNS = ("system", "published", "own split", "re-run under its own split", "honest split", "CPU seconds")
 FIGURES = ("accuracy", "macro_f1", "roc_auc")
 _SHORT = {"accuracy": "acc", "macro_f1": "F1", "roc_auc": "AUC", "f1": "F1"}
 
@@ -31,16 +32,18 @@ def time_cell(result: Mapping[str, Any]) -> str:
     return f"{result['own']['cpu_seconds']:.0f} + {result['honest']['cpu_seconds']:.0f}"
 
 
+def row(result: Mapping[str, Any]) -> list[str]:
+    """One system's cells under `COLUMNS`."""
+    limit = f" (at most {result['epochs_limit']} epochs)" if result["epochs_limit"] else ""
+    scores = [cell(result[way]["figures"]) for way in ("own", "honest")]
+    return [f"{result['name']}{limit}", published_cell(result["published"]), result["protocol"], *scores, time_cell(result)]
+
+
 def markdown(results: Sequence[Mapping[str, Any]], skipped: Mapping[str, str]) -> str:
     """The table, and what was left out."""
-    lines = ["| system | published | own split | re-run under its own split | honest split | CPU seconds |", "|---|---|---|---|---|---|"]
-    for item in results:
-        limit = f" (at most {item['epochs_limit']} epochs)" if item["epochs_limit"] else ""
-        cells = [f"{item['name']}{limit}", published_cell(item["published"]), item["protocol"]]
-        cells += [cell(item["own"]["figures"]), cell(item["honest"]["figures"]), time_cell(item)]
-        lines.append(f"| {' | '.join(cells)} |")
+    lines = [f"| {' | '.join(cells)} |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *map(row, results))]
     lines += ["", *(f"- skipped {name}: {reason}" for name, reason in skipped.items())]
     return "\n".join(lines).rstrip() + "\n"
 
 
-__all__ = ["cell", "markdown", "published_cell", "time_cell"]
+__all__ = ["COLUMNS", "markdown", "row"]
