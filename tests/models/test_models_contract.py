@@ -32,10 +32,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "multimodal": {"kinds": "mel+scalogram+descriptors", "blocks": 2, "width": 4, "units": 8, "fusion": "gated", "batch": 16},
     "classical": {"model": "svm"},
 }
+STACKED = {"kinds": "descriptors+embedding:tiny", "fusion": "stacking", "units": 8}
 CASES = list(QUICK.items())
 CASES += [("transfer", {"backbone": "tiny", "width": 16, "unfreeze": 1, "second_rate": 1e-3})]
 CASES += [("multimodal", {"kinds": "mel+embedding:tiny", "fusion": "average", "blocks": 2, "width": 4, "units": 8})]
-CASES += [("multimodal", {"kinds": "descriptors+embedding:tiny", "fusion": "stacking", "units": 8})]
+CASES += [("multimodal", STACKED)]
 CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "mlp", "rf", "xgb")]
 CASES += [("classical", {"model": "lr", "row": "track", "select": "anova", "keep": 5, "pca": 3, "class_weights": True})]
 CASES += [("classical", {"model": "svm", "kernel": "linear"}), ("classical", {"model": "lr", "source": "tiny", "C": 0.1})]
@@ -108,10 +109,15 @@ def test_same_seed_same_model(family: str, make_layout: Callable[..., Layout], t
     assert not np.array_equal(first.predict(corpus, "validation"), other.predict(corpus, "validation"))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+MANY = [*QUICK.items(), ("classical", {"model": "mlp"}), ("multimodal", STACKED)]
+
+
+@pytest.mark.parametrize(("family", "config"), MANY, ids=[*QUICK, "mlp", "stacking"])
 @pytest.mark.parametrize("genres", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_two_genres_and_fifty(genres: int, family: str, make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path) -> None:
-    fitted, corpus, _ = fit(family, make_layout(genres=genres, tracks=4, backbone=True), QUICK[family])
+def test_two_genres_and_fifty(
+    genres: int, family: str, config: dict[str, Any], make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path
+) -> None:
+    fitted, corpus, _ = fit(family, make_layout(genres=genres, tracks=4, backbone=True), config)
     p = fitted.predict(corpus, "validation")
     assert p.shape[1] == genres and np.allclose(p.sum(axis=1), 1, atol=1e-5)
     assert np.abs(served(fitted, fitted.export(tmp_path), tmp_path, corpus, "validation") - p).max() <= 1e-5
