@@ -92,7 +92,7 @@ def _reproduce(
 ) -> None:
     """Run published systems again, under their own split and under the honest one (reports/reproduction/)."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from musicgenre.errors import ParamsError
     from musicgenre.models import backbones, reproduction_table
@@ -102,7 +102,7 @@ def _reproduce(
         if as_json:
             print_json([{"name": item.system.name, "family": item.family, "figures": dict(item.system.figures)} for item in room.systems()])
             return
-        table = Table("name", "family", "published", "its split", "needs", "what", title="Published systems")
+        table = Table(Column("name", no_wrap=True), "family", "published", "its split", "needs", "what", title="Published systems")
         for item in room.systems():
             system = item.system
             figures = reproduction_table.published_cell(system.figures)
@@ -120,7 +120,8 @@ def _reproduce(
     if as_json:
         print_json({"results": results, "skipped": skipped})
         return
-    table = Table(*reproduction_table.COLUMNS, title="Published, re-run, honest")
+    first, *others = reproduction_table.COLUMNS
+    table = Table(Column(first, no_wrap=True), *others, title="Published, re-run, honest")
     for found in results:
         table.add_row(*reproduction_table.row(found))
     Console().print(table)

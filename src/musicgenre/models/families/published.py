@@ -160,6 +160,7 @@ CLASSICAL = (
     ),
 )
 
+_IMAGES = "Images are those of the backbone (128 × 128, segments of `embed.segment_s`), not 216 × 216 of a whole clip."
 _KERAS_HEAD = {"decay": "constant", "label_smoothing": 0.0, "l2": 0.0}
 # The last four layers of VGG16 as Keras counts them: three convolutions and a pooling.
 _SECOND_PHASE = {"unfreeze": 3, "second_rate": 1e-5, "second_epochs": 10}
@@ -186,7 +187,8 @@ def _vgg16_head(letter: str, units: tuple[int, ...], dropout: float) -> Publishe
         needs=("vgg16",),
         notes=(
             "The published figure comes from sets that are re-drawn from a reshuffled stream at every pass; their shares are not "
-            "described: 80/10/10. Images are those of the backbone, not 180 × 180. Dropout, where there is some, after each hidden layer."
+            "described: 80/10/10. Images are those of the backbone (128 × 128), not 180 × 180. Dropout, where there is some, "
+            "after each hidden layer."
         ),
     )
 
@@ -228,7 +230,7 @@ TRANSFER = (
         source=_SEVEN,
         figures={"accuracy": 0.52, "f1": 0.48, "roc_auc": 0.832},
         needs=("vgg16",),
-        notes="Optimiser, rate, epochs and batch not described: Adam 1e-3, 50 epochs, 64.",
+        notes="Optimiser, rate, epochs and batch not described: Adam 1e-3, 50 epochs, 64. " + _IMAGES,
     ),
     PublishedSystem(
         name="vgg16_tuned",
@@ -246,7 +248,9 @@ TRANSFER = (
         source=_SEVEN,
         figures={"accuracy": 0.59, "f1": 0.55, "roc_auc": 0.866},
         needs=("vgg16",),
-        notes="Which layers, rate and epochs of the second phase are not described: the last block's three convolutions, 1e-5, 10.",
+        notes=(
+            "Which layers, rate and epochs of the second phase are not described: the last block's three convolutions, 1e-5, 10. " + _IMAGES
+        ),
     ),
     _vgg16_head("a", (256,), 0.0),
     _vgg16_head("b", (256, 256), 0.2),
