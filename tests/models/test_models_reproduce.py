@@ -61,6 +61,18 @@ def test_mfcc_cnn_is_the_tutorials_network() -> None:
     assert (recipe.optimizer, recipe.rate, recipe.batch, recipe.epochs, config.dropout) == ("adam", 1e-4, 32, 30, 0.3)
 
 
+def test_the_feed_forward_baseline_unrolls_the_image() -> None:
+    config = parse_config(CnnConfig, reproduce.find("feed_forward").system.config, FamilySearch())
+    model = build(config, (431, 96), (np.zeros(96, np.float32), np.ones(96, np.float32)), 7, top_db=80.0)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert not {"Conv2D", "MaxPooling2D", "BatchNormalization", "Dropout"} & set(kinds)
+    assert [tuple(layer.kernel.shape) for layer in model.layers if type(layer).__name__ == "Dense"] == [
+        (216 * 216, 512),
+        (512, 32),
+        (32, 7),
+    ]
+
+
 def test_binary_output_is_one_sigmoid() -> None:
     config = parse_config(CnnConfig, reproduce.find("folder_cnn").system.config, FamilySearch())
     model = build(config, (200, 96), (np.zeros(96, np.float32), np.ones(96, np.float32)), 2, top_db=80.0)
