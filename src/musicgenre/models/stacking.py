@@ -87,22 +87,29 @@ def stack(
     Returns
     -------
     (model, history)
-        One graph over all inputs. The history holds every network's epochs one after another; its last row is the stack itself
-        (`train_*` out of fold).
+        One graph over all inputs. The history has a row a network, whose validation figures are those of the average of all that
+        are trained so far (the networks of the folds add nothing to it); the last row is the stack itself, `train_*` out of fold.
     """
     import pandas as pd
 
-    from musicgenre.models.classifiers import Logistic
-
     parts = range(len(training.rows))
     divided = folds(training.labels, groups)
-    histories: list[pd.DataFrame] = []
+    rows: list[dict[str, float]] = []
+    said: list[NDArray[np.float32]] = []  # of the validation segments, by the networks that are kept
+
+    def tell(metrics: dict[str, float], seconds: float) -> None:
+        rows.append({"epoch": len(rows) + 1, **metrics, "seconds": seconds})
+        report(len(rows), metrics)
 
     def trained(which: int, indices: NDArray[np.intp] | None) -> keras.Model:
-        mine = _part(training, which, indices)
+        mine, held = _part(training, which, indices), _part(validation, which)
         model = branch(which, mine)
-        first = 1 + sum(map(len, histories))
-        histories.append(train(model, mine, _part(validation, which), recipe, seed=seed, report=report, first_epoch=first))
+        history = train(model, mine, held, recipe, seed=seed, report=lambda epoch, metrics: None)
+        if indices is None:
+            said.append(make_predict(model)(held))
+        last = history.iloc[-1]
+        own = {name: float(last[name]) for name in ("train_loss", "train_accuracy")}
+        tell(own | validation_metrics(validation, np.mean(said, axis=0)), float(history["seconds"].sum()))
         return model
 
     finals = [trained(which, None) for which in parts]
@@ -113,11 +120,15 @@ def stack(
             answers = make_predict(trained(which, others))(_part(training, which, fold))
             held_out[fold, which * classes : (which + 1) * classes] = np.log(answers + _FLOOR)
     regression = _regression(held_out, training.labels, seed)
-    weights = np.zeros((held_out.shape[1], classes))
-    bias = np.full(classes, _NEVER)
-    weights[:, regression.classes_], bias[regression.classes_] = Logistic(regression).weights()
-    model = _whole(finals, weights, bias)
-    return model, _with_the_stack(model, pd.concat(histories, ignore_index=True), regression, held_out, training, validation, report)
+    model = _whole(finals, regression, classes)
+    p = regression.predict_proba(held_out)
+    right = p[np.arange(len(p)), np.searchsorted(regression.classes_, training.labels)]
+    out_of_fold = {
+        "train_loss": float(-np.log(np.clip(right, 1e-7, 1.0)).mean()),
+        "train_accuracy": float((regression.classes_[p.argmax(axis=1)] == training.labels).mean()),
+    }
+    tell(out_of_fold | validation_metrics(validation, make_predict(model)(validation)), 0.0)
+    return model, pd.DataFrame(rows).astype({"epoch": "int64"})
 
 
 def _regression(rows: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> Any:
@@ -126,39 +137,20 @@ def _regression(rows: NDArray[np.float64], labels: NDArray[np.int64], seed: int)
     return LogisticRegression(C=0.1, max_iter=2000, random_state=seed).fit(rows, labels)
 
 
-def _whole(finals: list[keras.Model], weights: NDArray[np.float64], bias: NDArray[np.float64]) -> keras.Model:
+def _whole(finals: list[keras.Model], regression: Any, classes: int) -> keras.Model:
     """The networks and the regression as one graph."""
     import keras
 
+    from musicgenre.models.classifiers import Logistic
+
+    weights, bias = np.zeros((len(finals) * classes, classes)), np.full(classes, _NEVER)
+    weights[:, regression.classes_], bias[regression.classes_] = Logistic(regression).weights()
     sources = [keras.Input(model.inputs[0].shape[1:], name=model.inputs[0].name) for model in finals]
     logs = [keras.ops.log(keras.layers.Rescaling(1.0, _FLOOR)(model(source))) for model, source in zip(finals, sources, strict=True)]
-    last = keras.layers.Dense(len(bias), activation="softmax", name="probabilities")
+    last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
     model = keras.Model(sources, last(keras.layers.Concatenate()(logs)), name="stack")
     last.set_weights([weights, bias])
     return model
-
-
-def _with_the_stack(
-    model: keras.Model,
-    history: pd.DataFrame,
-    regression: Any,
-    held_out: NDArray[np.float64],
-    training: Segments,
-    validation: Segments,
-    report: Report,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    p = regression.predict_proba(held_out)
-    right = p[np.arange(len(p)), np.searchsorted(regression.classes_, training.labels)]
-    metrics = {
-        "train_loss": float(-np.log(np.clip(right, 1e-7, 1.0)).mean()),
-        "train_accuracy": float((regression.classes_[p.argmax(axis=1)] == training.labels).mean()),
-        **validation_metrics(validation, make_predict(model)(validation)),
-    }
-    epoch = len(history) + 1
-    report(epoch, metrics)
-    return pd.concat([history, pd.DataFrame([{"epoch": epoch, **metrics, "seconds": 0.0}])], ignore_index=True)
 
 
 __all__ = ["FOLDS", "folds", "stack"]
