@@ -25,7 +25,8 @@ from musicgenre.models.reproduction_table import COLUMNS, row
 WAYS = {"own": "own split", "honest": "honest split"}
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.25rem .7rem;text-align:left;border-bottom:1px solid #dde3ea}
-.scroll{overflow-x:auto}h2{margin-top:3rem}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:1rem}"""
+.scroll{overflow-x:auto}h2{margin-top:3rem}.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1rem}
+@media(max-width:50rem){.pair{grid-template-columns:minmax(0,1fr)}}"""
 
 
 def write_page(folder: Path, results: Sequence[Mapping[str, Any]], skipped: Mapping[str, str]) -> None:
@@ -57,7 +58,7 @@ def _library() -> str:
 
 def _plot(figure: go.Figure) -> str:
     figure.update_layout(template="plotly_white", margin={"l": 50, "r": 10, "t": 40, "b": 40})
-    return _PLOTLY + str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False}))
+    return _PLOTLY + str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -88,7 +89,8 @@ def _curves(folder: Path, members: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def _system(folder: Path, item: Mapping[str, Any]) -> list[str]:
-    parts = [f"<h3>{escape(item['name'])}</h3><p>{escape(item['title'])}. {escape(item['notes'])}</p>"]
+    notes = str(item["notes"]).replace("`", "")
+    parts = [f"<h3>{escape(item['name'])}</h3><p>{escape(item['title'])}. {escape(notes)}</p>"]
     for way, words in WAYS.items():
         table = pd.read_parquet(folder / f"{item['name']}-{way}-predictions.parquet")
         columns = [name for name in table.columns if name.startswith("p_")]
@@ -99,7 +101,7 @@ def _system(folder: Path, item: Mapping[str, Any]) -> list[str]:
             [name, str(found.support), *(_number(value) for value in (found.precision, found.recall, found.f1, found.roc_auc))]
             for name, found in zip(classes, metrics.per_genre(y, p), strict=True)
         ]
-        plots = f'<div class="pair">{_plot(_confusion(y, p, classes))}{_plot(_roc(y, p, classes))}</div>'
+        plots = f'<div class="pair"><div>{_plot(_confusion(y, p, classes))}</div><div>{_plot(_roc(y, p, classes))}</div></div>'
         first = table.iloc[0]
         best = sorted(zip(p[0], classes, strict=True), reverse=True)[:3]
         answer = ", ".join(f"{name} {share:.2f}" for share, name in best)
