@@ -165,7 +165,7 @@ def reproduce_all(
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Every system (or `names`) that can run here; (results, why the others were skipped).
 
-    After each, `table.md` and `report.html` (see `reproduction_page`) are written; they show all that was run on this split so far.
+    `table.md`, written after each, and `report.html` (see `reproduction_page`), at the end, show all that was run on this split so far.
     """
     from musicgenre.models.reproduction_page import write_page
 
@@ -182,9 +182,8 @@ def reproduce_all(
                 results.append(reproduce(name, params, layout, epochs=epochs, seed=seed, again=again, stand_in=stand_in))
             except MusicGenreError as error:
                 skipped[item.name] = str(error)
-        finished = _finished(layout)
-        write_text(folder / "table.md", markdown(finished, skipped))
-        write_page(folder, finished, skipped)
+        write_text(folder / "table.md", markdown(_finished(layout), skipped))
+    write_page(folder, _finished(layout), skipped)
     return results, skipped
 
 
