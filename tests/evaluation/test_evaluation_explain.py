@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from musicgenre.evaluation.explain.embedding_map import project as on_a_plane
 from musicgenre.evaluation.explain.importance import group_of, groups_of, permutation_importance
 from musicgenre.evaluation.explain.label_errors import out_of_fold, suspects
 from musicgenre.evaluation.explain.occlusion import log_odds, occlude
-from musicgenre.evaluation.explain.sections import Importances, Occlusions, explain
+from musicgenre.evaluation.explain.sections import Importances, Occlusions, chosen_descriptors, explain
 from musicgenre.evaluation.results import Evaluation
 from musicgenre.evaluation.robustness import Robustness
 from musicgenre.evaluation.scoring import Features
@@ -119,6 +121,19 @@ def test_every_section_is_there(evaluated: Evaluation) -> None:
     assert len(sections["map"].track_ids) == 30
     assert evaluated.robustness.tracks == 3
     assert len(evaluated.robustness.rows) == 11
+
+
+def test_the_chosen_descriptors_are_said(tmp_path: Path) -> None:
+    names = ["rms_mean", "rms_std", "tempo"]
+    layout = Layout(tmp_path)
+    assert chosen_descriptors(layout, "classical", names) == ""
+    layout.model("classical").mkdir(parents=True)
+    path = layout.model("classical") / "model.json"
+    path.write_text(json.dumps({"selection": "none", "selected": names}), encoding="utf-8")
+    assert chosen_descriptors(layout, "classical", names) == ""
+    path.write_text(json.dumps({"selection": "mutual_information", "selected": ["tempo", "rms_std"]}), encoding="utf-8")
+    said = chosen_descriptors(layout, "classical", names)
+    assert said == "Its feature selection (mutual information) kept 2 of 3 descriptors: tempo, rms std."
 
 
 def test_a_section_that_cannot_be_made_says_why(evaluated: Evaluation, project: Layout, tmp_path: object) -> None:

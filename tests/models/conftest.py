@@ -73,7 +73,7 @@ def write_corpus(
 
 
 class Tiny:
-    """A backbone for tests: a fixed random projection of the mel segment's mean and maximum, "weights" in a file of its own."""
+    """A backbone for tests: three small fixed random convolutions of the mel segment, "weights" in a file of its own."""
 
     name, kind = "tiny", "mel"
 
@@ -90,12 +90,13 @@ class Tiny:
 
         source = keras.Input(shape, name="mel")
         scaled = keras.layers.Rescaling(1 / 20.0, 2.0)(source)
-        line = keras.layers.Conv1D(12, 3, padding="same", activation="relu", name="tiny_conv")(scaled)
+        line = scaled
+        for layer in ("tiny_first", "tiny_second", "tiny_conv"):
+            line = keras.layers.Conv1D(12, 3, padding="same", activation="relu", name=layer)(line)
         pools = [keras.layers.GlobalAveragePooling1D()(line), keras.layers.GlobalMaxPooling1D()(line)]
         model = keras.Model(source, keras.layers.Concatenate()(pools), name="tiny")
         rng = np.random.default_rng(8)
-        layer = model.get_layer("tiny_conv")
-        layer.set_weights([rng.normal(0, 0.2, variable.shape) for variable in layer.weights])
+        model.set_weights([rng.normal(0, 0.2, variable.shape) for variable in model.weights])
         model.trainable = False
         return model
 

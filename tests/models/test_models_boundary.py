@@ -148,5 +148,5 @@ def test_real_backbones_agree_after_tuning(
     fitted, corpus, _ = _fit(layout, {"backbone": name, "unfreeze": unfreeze, **TUNED, "second_rate": 1e-4})
     assert len(fitted.history) == 4
     rows = activations(corpus, "validation", fitted.halves, fitted.inputs[0], fitted.segmenting, fitted.extra)
-    assert np.array_equal(rows.sample(16)[0], fitted.sample_embeddings)
+    assert np.array_equal(rows.sample(16)[0], fitted.stored_sample[0])
     fitted.export(tmp_path)  # raises above 1e-5

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("tensorflow")
@@ -30,9 +32,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "multimodal": {"kinds": "mel+scalogram+descriptors", "blocks": 2, "width": 4, "units": 8, "fusion": "gated", "batch": 16},
     "classical": {"model": "svm"},
 }
+STACKED = {"kinds": "descriptors+embedding:tiny", "fusion": "stacking", "units": 8}
 CASES = list(QUICK.items())
 CASES += [("transfer", {"backbone": "tiny", "width": 16, "unfreeze": 1, "second_rate": 1e-3})]
-CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "rf", "xgb")]
+CASES += [("multimodal", {"kinds": "mel+embedding:tiny", "fusion": "average", "blocks": 2, "width": 4, "units": 8})]
+CASES += [("multimodal", STACKED)]
+CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "mlp", "rf", "xgb")]
 CASES += [("classical", {"model": "lr", "row": "track", "select": "anova", "keep": 5, "pca": 3, "class_weights": True})]
 CASES += [("classical", {"model": "svm", "kernel": "linear"}), ("classical", {"model": "lr", "source": "tiny", "C": 0.1})]
 NAMES = [f"{name}-{'-'.join(str(value) for value in config.values())}" for name, config in CASES]
@@ -104,10 +109,15 @@ def test_same_seed_same_model(family: str, make_layout: Callable[..., Layout], t
     assert not np.array_equal(first.predict(corpus, "validation"), other.predict(corpus, "validation"))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+MANY = [*QUICK.items(), ("classical", {"model": "mlp"}), ("multimodal", STACKED)]
+
+
+@pytest.mark.parametrize(("family", "config"), MANY, ids=[*QUICK, "mlp", "stacking"])
 @pytest.mark.parametrize("genres", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_two_genres_and_fifty(genres: int, family: str, make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path) -> None:
-    fitted, corpus, _ = fit(family, make_layout(genres=genres, tracks=4, backbone=True), QUICK[family])
+def test_two_genres_and_fifty(
+    genres: int, family: str, config: dict[str, Any], make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path
+) -> None:
+    fitted, corpus, _ = fit(family, make_layout(genres=genres, tracks=4, backbone=True), config)
     p = fitted.predict(corpus, "validation")
     assert p.shape[1] == genres and np.allclose(p.sum(axis=1), 1, atol=1e-5)
     assert np.abs(served(fitted, fitted.export(tmp_path), tmp_path, corpus, "validation") - p).max() <= 1e-5
@@ -170,6 +180,18 @@ def test_space_is_a_space(family: str) -> None:
     assert kinds or backbones
     names = [system.name for system in made.published()]
     assert len(names) == len(set(names)) and all(system.source and system.title for system in made.published())
+
+
+def test_the_chosen_descriptors_stand_beside_the_model(make_layout: Callable[..., Layout], tmp_path: Path) -> None:
+    layout = make_layout(genres=3, tracks=8, backbone=True)
+    for config in ({"model": "rf", "trees": 10}, {"model": "lr", "pca": 3}):
+        fitted, _, _ = fit("classical", layout, {**config, "select": "anova", "keep": 5})
+        fitted.save(tmp_path)
+        table = pd.read_parquet(tmp_path / "descriptors.parquet")
+        model = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+        assert model["selection"] == "anova" and sorted(table["feature"]) == sorted(model["selected"]) and len(table) == 5
+        assert table["importance"].isna().all() == ("pca" in config)
+        assert table["importance"].is_monotonic_decreasing or "pca" in config
 
 
 def test_the_test_split_has_to_be_asked_for(make_layout: Callable[..., Layout]) -> None:

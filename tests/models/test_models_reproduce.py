@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("tensorflow")
 
 from musicgenre.errors import ModelError
 from musicgenre.layout import Layout
-from musicgenre.models import families, reproduce
+from musicgenre.models import families, protocols, reproduce, reproduction_page
 from musicgenre.models.config import parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.cnn import CnnConfig, build
@@ -25,6 +27,7 @@ def test_every_family_lists_what_its_publications_did() -> None:
     names = {item.system.name for item in reproduce.systems()}
     assert {"mfcc_cnn", "folder_cnn", "spectrogram_cnn", "mobilenet", "vgg16_frozen", "late_fusion"} <= names
     assert {"descriptors_lr", "descriptors_svm", "descriptors_rf", "descriptors_xgb"} <= names
+    assert {"feed_forward", "vgg16_xgb"} <= names
     assert not any(name.startswith("house_") for name in names)
     with pytest.raises(ModelError, match="mfcc_cnn"):
         reproduce.find("nonesuch")
@@ -58,6 +61,18 @@ def test_mfcc_cnn_is_the_tutorials_network() -> None:
     assert (recipe.optimizer, recipe.rate, recipe.batch, recipe.epochs, config.dropout) == ("adam", 1e-4, 32, 30, 0.3)
 
 
+def test_the_feed_forward_baseline_unrolls_the_image() -> None:
+    config = parse_config(CnnConfig, reproduce.find("feed_forward").system.config, FamilySearch())
+    model = build(config, (431, 96), (np.zeros(96, np.float32), np.ones(96, np.float32)), 7, top_db=80.0)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert not {"Conv2D", "MaxPooling2D", "BatchNormalization", "Dropout"} & set(kinds)
+    assert [tuple(layer.kernel.shape) for layer in model.layers if type(layer).__name__ == "Dense"] == [
+        (216 * 216, 512),
+        (512, 32),
+        (32, 7),
+    ]
+
+
 def test_binary_output_is_one_sigmoid() -> None:
     config = parse_config(CnnConfig, reproduce.find("folder_cnn").system.config, FamilySearch())
     model = build(config, (200, 96), (np.zeros(96, np.float32), np.ones(96, np.float32)), 2, top_db=80.0)
@@ -89,9 +104,90 @@ def test_run_both_ways_and_not_twice(make_layout: Callable[..., Layout], tmp_pat
         assert (layout.reports / "reproduction" / f"descriptors_lr-{way}-predictions.parquet").is_file()
     table = (layout.reports / "reproduction" / "table.md").read_text(encoding="utf-8")
     assert "descriptors_lr" in table and "acc 0.49" in table and "skipped vgg16_frozen" in table
+    page = (layout.reports / "reproduction" / "report.html").read_text(encoding="utf-8")
+    assert "descriptors_lr" in page and "Skipped vgg16_frozen" in page and page.count("Plotly.newPlot(") == 4  # two matrices, two ROC plots
+    truth = pd.read_parquet(layout.reports / "reproduction" / "descriptors_lr-honest-predictions.parquet").iloc[0]
+    assert f"<p>{truth['track_id']}, which is {truth['genre']}: " in page
+    assert "src=" not in page.split("</script>")[-1] and page.count("<th>recall</th>") == 2
 
     def forbidden(*arguments: object, **more: object) -> None:
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(reproduce, "_run", forbidden)
     assert reproduce.reproduce("descriptors_lr", Params(), layout) == found
+
+
+def test_a_killed_run_goes_on_where_it_stopped(make_layout: Callable[..., Layout], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0).data, layout.data)
+    real = reproduce._run
+    ran: list[str] = []
+
+    def killed(item: reproduce.Listed, way: str, *rest: Any) -> dict[str, Any]:
+        if way == "honest" and not ran.count("honest"):
+            ran.append(way)
+            raise KeyboardInterrupt
+        ran.append(way)
+        return real(item, way, *rest)
+
+    monkeypatch.setattr(reproduce, "_run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.reproduce("descriptors_lr", Params(), layout)
+    found = reproduce.reproduce("descriptors_lr", Params(), layout)
+    assert ran == ["own", "honest", "honest"] and set(found) >= {"own", "honest"}
+    # Other features are another result.
+    spec = layout.features("descriptors") / "spec.json"
+    spec.write_text(spec.read_text(encoding="utf-8").replace("descriptors-test", "descriptors-new"), encoding="utf-8")
+    reproduce.reproduce("descriptors_lr", Params(), layout)
+    assert ran[3:] == ["own", "honest"]
+
+
+def test_the_average_of_two_systems(make_layout: Callable[..., Layout], tiny_backbone: None, tmp_path: Path) -> None:
+    """VGG16 and XGBoost averaged; a tiny network stands in for VGG16 and is fine-tuned like it."""
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0, backbone=True).data, layout.data)
+    assert reproduce.find("vgg16_xgb").needs == ("vgg16",)
+    results, skipped = reproduce.reproduce_all(Params(), layout, names=["vgg16_xgb"], epochs=1)
+    assert not results and "vgg16" in skipped["vgg16_xgb"]
+    results, skipped = reproduce.reproduce_all(Params(), layout, names=["vgg16_xgb"], epochs=1, stand_in="tiny")
+    (found,) = results
+    assert found["name"] == "vgg16_xgb-tiny" and found["stand_in"] == "tiny" and not skipped
+    folder = layout.reports / "reproduction"
+    for way in ("own", "honest"):
+        names = ("vgg16_tuned-tiny", "descriptors_xgb", "vgg16_xgb-tiny")
+        first, second, mixed = (pd.read_parquet(folder / f"{name}-{way}-predictions.parquet") for name in names)
+        assert first["track_id"].equals(mixed["track_id"])
+        for column in ("p_g00", "p_g01"):
+            assert np.allclose(mixed[column], (first[column] + second[column]) / 2, atol=1e-6)
+        assert not np.allclose(first["p_g00"], second["p_g00"])
+        assert found[way]["cpu_seconds"] > 0
+    # The page shows its members as well: they were run on the same split.
+    table = (folder / "table.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" ")[1] for line in table[2:5]] == ["vgg16_tuned-tiny", "descriptors_xgb", "vgg16_xgb-tiny"]
+    assert "VGG16 and XGBoost" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_curves_of_one_publication_share_a_figure(make_layout: Callable[..., Layout], tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "project")
+    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0).data, layout.data)
+    folder = layout.reports / "reproduction"
+    reproduce.reproduce_all(Params(), layout, names=["descriptors_lr"])
+    history = pd.read_parquet(folder / "descriptors_lr-own-history.parquet")
+    longer = pd.concat([history, history.assign(epoch=2, train_loss=0.1)])
+    for name in ("first", "second"):
+        longer.to_parquet(folder / f"{name}-own-history.parquet")
+    figure = reproduction_page._curves(folder, [{"name": "first"}, {"name": "descriptors_lr"}, {"name": "second"}])
+    assert len(figure.data) == 2 * 4  # loss and accuracy of training and validation; a model of one epoch has no curve
+    assert {trace.name for trace in figure.data} == {f"{name}, {side}" for name in ("first", "second") for side in ("train", "validation")}
+
+
+def test_a_reshuffled_stream_tests_on_what_it_trained_on(make_layout: Callable[..., Layout]) -> None:
+    layout = make_layout(genres=2, tracks=12, noise=3.0)
+    assert reproduce.find("vgg16_head_a").protocol.unit == "stream"
+    training, testing = protocols.own(protocols.Protocol("stream", 0.2, 0.2), layout, segment_s=3.0, seed=1)
+    trained, tested = set(training.rows("train")["track_id"]), set(testing.rows("test")["track_id"])
+    assert tested and tested <= trained
+    assert not tested & set(training.rows("validation")["track_id"])
+    # Drawn by tracks they are apart.
+    training, testing = protocols.own(protocols.Protocol("tracks", 0.2, 0.2), layout, segment_s=3.0, seed=1)
+    assert not set(testing.rows("test")["track_id"]) & set(training.tracks["track_id"])

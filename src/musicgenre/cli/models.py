@@ -87,38 +87,43 @@ def _reproduce(
     everything: Annotated[bool, typer.Option("--all", help="Run every system whose inputs are stored, and write the table.")] = False,
     epochs: Annotated[int, typer.Option(min=0, help="At most so many epochs (0: as published).")] = 0,
     again: Annotated[bool, typer.Option("--again", help="Run even where the same result is there.")] = False,
+    stand_in: Annotated[str, typer.Option("--stand-in", help="Backbone in place of a published one whose weights cannot be had.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Run published systems again, under their own split and under the honest one (reports/reproduction/)."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from musicgenre.errors import ParamsError
+    from musicgenre.models import backbones, reproduction_table
     from musicgenre.models import reproduce as room
 
     if show:
         if as_json:
             print_json([{"name": item.system.name, "family": item.family, "figures": dict(item.system.figures)} for item in room.systems()])
             return
-        table = Table("name", "family", "published", "its split", "needs", "what", title="Published systems")
+        table = Table(Column("name", no_wrap=True), "family", "published", "its split", "needs", "what", title="Published systems")
         for item in room.systems():
             system = item.system
-            figures = room.published_cell(system.figures)
-            table.add_row(system.name, item.family, figures, str(item.protocol), ", ".join(system.needs) or "–", system.title)
+            figures = reproduction_table.published_cell(system.figures)
+            table.add_row(system.name, item.family, figures, str(item.protocol), ", ".join(item.needs) or "–", system.title)
         Console().print(table)
         return
     if bool(name) == everything:
         raise ParamsError("Name one system, or pass --all, or --list.")
     names = [room.find(name).system.name] if name else []
-    results, skipped = room.reproduce_all(ctx.obj.params(), ctx.obj.layout, names=names, epochs=epochs or None, again=again)
+    if stand_in:
+        backbones.get(stand_in)
+    results, skipped = room.reproduce_all(
+        ctx.obj.params(), ctx.obj.layout, names=names, epochs=epochs or None, again=again, stand_in=stand_in
+    )
     if as_json:
         print_json({"results": results, "skipped": skipped})
         return
-    table = Table("system", "published", "own split", "re-run under it", "honest split", "seconds", title="Published, re-run, honest")
+    first, *others = reproduction_table.COLUMNS
+    table = Table(Column(first, no_wrap=True), *others, title="Published, re-run, honest")
     for found in results:
-        seconds = f"{found['own']['seconds']:.0f} + {found['honest']['seconds']:.0f}"
-        cells = (room.published_cell(found["published"]), found["protocol"], room.cell(found["own"]["figures"]))
-        table.add_row(found["name"], *cells, room.cell(found["honest"]["figures"]), seconds)
+        table.add_row(*reproduction_table.row(found))
     Console().print(table)
     for missing, reason in skipped.items():
         Console().print(f"skipped {missing}: {reason}")

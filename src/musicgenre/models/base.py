@@ -64,6 +64,7 @@ class PublishedSystem:
 
     `figures` are the published numbers by name (for example ``{"accuracy": 0.926}``),
     `source` names the publication, `needs` the backbones or kinds without which it is skipped.
+    With `members`, names of other published systems, it is the average of their probabilities and has no configuration.
     """
 
     name: str
@@ -73,6 +74,7 @@ class PublishedSystem:
     figures: Mapping[str, float] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     notes: str = ""
+    members: tuple[str, ...] = ()
 
 
 Report = Callable[[int, Mapping[str, float]], None]

@@ -109,9 +109,7 @@ def _replay(model: Any, known: dict[int, Any]) -> list[Any]:
     """The outputs of a functional `model` on the tensors `known` by the ids of its inputs; nested models are taken apart."""
     inner = getattr(model, "_functional", None) or model
     known |= {id(own): known[id(tensor)] for own, tensor in zip(inner.inputs, model.inputs, strict=True)}
-    _run(
-        [node for depth in sorted(inner._nodes_by_depth, reverse=True) for node in inner._nodes_by_depth[depth] if not node.is_input], known
-    )
+    _run(_nodes(inner), known)
     return [known[id(tensor)] for tensor in inner.outputs]
 
 

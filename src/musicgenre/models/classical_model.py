@@ -47,8 +47,8 @@ class ClassicalModel:
 
     Attributes
     ----------
-    columns
-        Of the input row, those that the model uses.
+    columns, selection
+        Of the input row, those that the model uses, and the method of `models.selection` that chose them.
     labels
         Which of `classes` occurred in training, ascending; the others get probability 0.
     pipeline
@@ -71,6 +71,7 @@ class ClassicalModel:
     sample_embeddings: NDArray[np.float32] | None = None
     backbone: str = ""
     sharpness: float = 1.0
+    selection: str = "none"
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,6 +86,8 @@ class ClassicalModel:
         estimator = self.pipeline.named_steps["classify"]
         if self.kind == "lr":
             return int(estimator.coef_.size + estimator.intercept_.size)
+        if self.kind == "mlp":
+            return int(sum(array.size for array in (*estimator.coefs_, *estimator.intercepts_)))
         if self.kind == "svm":
             return int(estimator.support_vectors_.size + estimator.dual_coef_.size)
         if self.kind == "rf":
@@ -108,19 +111,20 @@ class ClassicalModel:
         segments = load_rows(corpus, split, self.inputs[0], self.segmenting, self.backbone)
         return segments.track_mean(self.row_probabilities(segments.batch(np.arange(len(segments)))[0]))
 
-    def importance(self) -> pd.DataFrame | None:
-        """Columns `feature` and `importance`, most important first; None after PCA or for models that have none."""
+    def descriptors(self) -> pd.DataFrame:
+        """The columns that the model uses: `feature` and `importance`, most important first.
+
+        Importance is NaN after PCA and for models that have none; then the order is that in which they were chosen.
+        """
         import pandas as pd
 
         values = self.classifier.importance() if self.pipeline.named_steps["reduce"] == "passthrough" else None
-        if values is None:
-            return None
         names = [self.names[column] for column in self.columns]
-        table = pd.DataFrame({"feature": names, "importance": values})
+        table = pd.DataFrame({"feature": names, "importance": np.full(len(names), np.nan) if values is None else values})
         return table.sort_values("importance", ascending=False, kind="stable").reset_index(drop=True)
 
     def save(self, directory: Path) -> None:
-        """Write `model.skops`, `model.json`, `history.parquet`, and `importance.parquet` where there is one."""
+        """Write `model.skops`, `model.json`, `history.parquet` and `descriptors.parquet` (the columns used, see `descriptors`)."""
         import skops.io
 
         directory = Path(directory)
@@ -129,15 +133,15 @@ class ClassicalModel:
             skops.io.dump(self.pipeline, temporary)
         with atomic_path(directory / "history.parquet") as temporary:
             self.history.to_parquet(temporary)
-        if (table := self.importance()) is not None:
-            with atomic_path(directory / "importance.parquet") as temporary:
-                table.to_parquet(temporary)
+        with atomic_path(directory / "descriptors.parquet") as temporary:
+            self.descriptors().to_parquet(temporary)
         with atomic_path(directory / "sample.npz") as temporary, temporary.open("wb") as handle:
             np.savez_compressed(handle, self.sample, *([] if self.sample_embeddings is None else [self.sample_embeddings]))
         spec = {
             "family": self.family,
             "kind": self.kind,
             "columns": self.columns.tolist(),
+            "selection": self.selection,
             "names": list(self.names),
             "selected": [self.names[column] for column in self.columns],
             "labels": self.labels.tolist(),

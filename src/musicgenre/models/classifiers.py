@@ -41,29 +41,55 @@ def _softmax(scores: Rows) -> Rows:
     return result
 
 
+def _every_genre(weights: Rows, bias: Rows) -> tuple[Rows, Rows]:
+    """A linear layer [D, C] with a score for every genre; of two genres there is one score, the other's is 0."""
+    if weights.shape[1] > 1:
+        return weights, bias
+    return np.hstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
+
+
 @dataclass
 class Logistic:
     """Multinomial logistic regression."""
 
     estimator: Any
 
-    def _weights(self) -> tuple[Rows, Rows]:
-        weights, bias = self.estimator.coef_.T, self.estimator.intercept_
-        if weights.shape[1] == 1:  # two genres: one score, the other's is 0
-            weights, bias = np.hstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
-        return weights, bias
+    def weights(self) -> tuple[Rows, Rows]:
+        """[D, C] and [C]: the softmax of x · weights + bias are the probabilities."""
+        return _every_genre(self.estimator.coef_.T, self.estimator.intercept_)
 
     def probabilities(self, x: Rows) -> Rows:
-        weights, bias = self._weights()
+        weights, bias = self.weights()
         return _softmax(x @ weights + bias)
 
     def onnx(self, graph: GraphBuilder, source: str) -> str:
         from musicgenre.models.onnx.classical import linear, softmax
 
-        return softmax(graph, linear(graph, source, *self._weights()))
+        return softmax(graph, linear(graph, source, *self.weights()))
 
     def importance(self) -> NDArray[np.float64] | None:
         return np.asarray(np.abs(self.estimator.coef_).mean(axis=0))
+
+
+@dataclass
+class FeedForward:
+    """Dense layers with ReLU, softmax."""
+
+    estimator: Any
+
+    def probabilities(self, x: Rows) -> Rows:
+        return np.asarray(self.estimator.predict_proba(x))
+
+    def onnx(self, graph: GraphBuilder, source: str) -> str:
+        from musicgenre.models.onnx.classical import linear, softmax
+
+        layers = list(zip(self.estimator.coefs_, self.estimator.intercepts_, strict=True))
+        for weights, bias in layers[:-1]:
+            source = graph.op("Relu", [linear(graph, source, weights, bias)])
+        return softmax(graph, linear(graph, source, *_every_genre(*layers[-1])))
+
+    def importance(self) -> NDArray[np.float64] | None:
+        return None
 
 
 @dataclass
@@ -244,6 +270,6 @@ def fit_sharpness(scores: Rows, labels: NDArray[np.int64]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.1), np.log(30.0)), method="bounded").x))
 
 
-KINDS: dict[str, type[Any]] = {"lr": Logistic, "svm": Svm, "rf": RandomForest, "hgb": HistBoosting, "xgb": XgBoost}
+KINDS: dict[str, type[Any]] = {"lr": Logistic, "mlp": FeedForward, "svm": Svm, "rf": RandomForest, "hgb": HistBoosting, "xgb": XgBoost}
 
-__all__ = ["KINDS", "Classifier", "HistBoosting", "Logistic", "RandomForest", "Svm", "XgBoost", "fit_sharpness"]
+__all__ = ["KINDS", "Classifier", "FeedForward", "HistBoosting", "Logistic", "RandomForest", "Svm", "XgBoost", "fit_sharpness"]

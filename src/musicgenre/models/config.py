@@ -1,16 +1,60 @@
-"""Configurations of a family: typed, with defaults, an unknown key is an error; and spaces that `params.yaml` narrows."""
+"""Configurations of a family: typed, with defaults, an unknown key is an error; and spaces that `params.yaml` narrows.
+
+What every network is trained with stands in `NetworkConfig`; a family overrides its defaults and adds what is its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from musicgenre.errors import ModelError, ParamsError
+from musicgenre.models.augment import Augmentation
 from musicgenre.models.base import Choice, Dimension, Float, Int, Space
+from musicgenre.models.training import Recipe
 from musicgenre.params import FamilySearch
 
 Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The training part of a network's configuration (see `training.Recipe` and `augment.Augmentation`)."""
+
+    dropout: float = 0.3
+    l2: float = 0.0
+    optimizer: str = "adam"
+    rate: float = 3e-3
+    momentum: float = 0.9
+    decay: str = "cosine"
+    batch: int = 32
+    epochs: int = 40
+    patience: int = 0
+    label_smoothing: float = 0.05
+    class_weights: bool = False
+    resample: bool = False
+    mixup: float = 0.0
+
+    def augmentation(self) -> Augmentation:
+        """What is done to a batch before the graph."""
+        return Augmentation(mixup=self.mixup)
+
+    def recipe(self) -> Recipe:
+        """How to train."""
+        return Recipe(
+            epochs=self.epochs,
+            batch=self.batch,
+            optimizer=self.optimizer,
+            rate=self.rate,
+            momentum=self.momentum,
+            decay=self.decay,
+            label_smoothing=self.label_smoothing,
+            class_weights=self.class_weights,
+            resample=self.resample,
+            patience=self.patience,
+            augmentation=self.augmentation(),
+        )
 
 
 def parse_config(kind: type[Config], config: Mapping[str, Any], block: FamilySearch) -> Config:
@@ -59,4 +103,4 @@ def _dimension(value: Any, *, key: str) -> Dimension:
     raise ParamsError(f"{key} is {value!r}; write a list of options, or a range such as {{low: 0.1, high: 0.5, log: true}}.")
 
 
-__all__ = ["narrow", "parse_config"]
+__all__ = ["NetworkConfig", "narrow", "parse_config"]

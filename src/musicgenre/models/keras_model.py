@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from musicgenre.errors import BundleError, MissingInput
 from musicgenre.features.segments import InputSpec, Segmenting
 from musicgenre.lineage import file_sha256
 from musicgenre.models.corpus import Corpus
-from musicgenre.models.inputs import load_segments
+from musicgenre.models.inputs import Segments, load_segments
 from musicgenre.models.training import make_predict
 
 if TYPE_CHECKING:
@@ -141,4 +142,41 @@ class KerasModel:
         return MemberSpec(name=self.family, family=self.family, file=f"{self.family}.onnx", inputs=self.inputs, segmenting=self.segmenting)
 
 
-__all__ = ["KerasModel"]
+@dataclass
+class HeadedModel(KerasModel):
+    """The whole graph, backbones included, and the part of it that was trained, for what is stored of the backbones.
+
+    What was trained is `head` on the vectors that ONNX Runtime made; that is
+    what an export must agree with. The same network in TensorFlow differs from it
+    by the rounding of fifty float32 layers (up to 1e-4 in an embedding of MobileNetV2).
+
+    Attributes
+    ----------
+    head
+        From stored arrays to probabilities; None after loading.
+    stored
+        `(corpus, split)` → what `head` reads.
+    stored_sample
+        What `head` read where `model` reads `sample`, one array an input.
+    """
+
+    head: Any = None
+    stored: Callable[[Corpus, str], Segments] | None = None
+    stored_sample: tuple[NDArray[np.float32], ...] = ()
+
+    def expected(self) -> NDArray[np.float32]:
+        """The head's answer on the stored arrays of `sample`."""
+        if self.head is None:
+            return super().expected()
+        arrays = list(self.stored_sample)
+        return np.asarray(self.head(arrays if len(arrays) > 1 else arrays[0], training=False))
+
+    def predict(self, corpus: Corpus, split: str) -> NDArray[np.float32]:
+        """From the stored arrays while the head is at hand, through the whole graph after loading."""
+        if self.head is None or self.stored is None:
+            return super().predict(corpus, split)
+        segments = self.stored(corpus, split)
+        return segments.track_mean(make_predict(self.head)(segments))
+
+
+__all__ = ["HeadedModel", "KerasModel"]

@@ -35,6 +35,12 @@ def scaled(value: Any, scaling: str, statistics: Statistics, *, name: str, top_d
     raise ModelError(f"scaling is {scaling!r}; it can be standard or unit.")
 
 
+def steady(statistics: Statistics) -> Statistics:
+    """Deviations of an embedding, none below a tenth of their median: a component that hardly varies would turn rounding into signal."""
+    mean, deviation = statistics
+    return mean, np.maximum(deviation, 0.1 * np.median(deviation))
+
+
 def as_image(value: Any, *, size: int = 0, bands: int = 0) -> Any:
     """[frames, bands] as a one-channel image, cut to the first `bands` and resized to `size` × `size` where those are given."""
     import keras
@@ -136,4 +142,4 @@ def classify(value: Any, classes: int, *, binary: bool = False, l2: float = 0.0)
     return layers.Dense(classes, activation="softmax", kernel_regularizer=regularizer, name="probabilities")(value)
 
 
-__all__ = ["Statistics", "as_image", "classify", "conv_block", "dense_head", "pooled", "scaled"]
+__all__ = ["Statistics", "as_image", "classify", "conv_block", "dense_head", "pooled", "scaled", "steady"]

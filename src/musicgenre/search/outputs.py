@@ -117,7 +117,7 @@ def write_model(
 
 
 def winner_figures(kept: Path, folder: Path) -> None:
-    """Plots and tables of the winner on validation, into `folder` (see `search.plots`)."""
+    """Plots and tables of the winner on validation, into `folder` (see `search.plots`); of a classical model its columns as well."""
     import pandas as pd
 
     from musicgenre.search.plots import model_figures
@@ -126,6 +126,8 @@ def winner_figures(kept: Path, folder: Path) -> None:
     classes = [name.removeprefix("p_") for name in frame.columns if name.startswith("p_")]
     labels = frame["genre"].map({name: index for index, name in enumerate(classes)}).to_numpy()
     model_figures(folder, labels, frame[[f"p_{name}" for name in classes]].to_numpy("float64"), classes)
+    if (kept / "descriptors.parquet").is_file():
+        pd.read_parquet(kept / "descriptors.parquet").to_csv(folder / "descriptors.csv", index=False)
 
 
 __all__ = [

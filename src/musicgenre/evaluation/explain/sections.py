@@ -5,8 +5,10 @@ A section that cannot be made is a string that says why; the report prints it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -40,8 +42,11 @@ MAP_TRACKS = 2000
 
 @dataclass(frozen=True)
 class Importances:
+    """`chosen`: the descriptors that the family kept, in words; empty where it reads all of them."""
+
     family: str
     groups: tuple[Importance, ...]
+    chosen: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,18 @@ def importances(evaluation: Evaluation, layout: Layout, seed: int) -> Importance
     arrays = [{kind: np.asarray(v) for kind, v in features.track(predictor.spec.kinds, name).items()} for name in tracks["track_id"]]
     names = features.store("descriptors").spec.get("names") or predictor.front_end.names("descriptors")
     found = permutation_importance(predictor, arrays, tracks["duration_s"].tolist(), y, names, seed=seed)
-    return Importances(family.name, tuple(found))
+    return Importances(family.name, tuple(found), chosen_descriptors(layout, family.name, names))
+
+
+def chosen_descriptors(layout: Layout, family: str, names: Sequence[str]) -> str:
+    """What the family's feature selection kept, in words; empty where it read all of `names`."""
+    path = layout.model(family) / "model.json"
+    model = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    selected, method = model.get("selected", []), model.get("selection", "none")
+    if method == "none":
+        return ""
+    listed = ", ".join(name.replace("_", " ") for name in selected)
+    return f"Its feature selection ({method.replace('_', ' ')}) kept {len(selected)} of {len(names)} descriptors: {listed}."
 
 
 def occlusions(evaluation: Evaluation, layout: Layout) -> Occlusions | str:
@@ -163,4 +179,14 @@ def explain(evaluation: Evaluation, params: Params, layout: Layout) -> Evaluatio
     return replace(evaluation, sections={**evaluation.sections, **sections})
 
 
-__all__ = ["Importances", "Occlusions", "embedding_map", "explain", "importances", "label_errors", "occlusions", "robustness"]
+__all__ = [
+    "Importances",
+    "Occlusions",
+    "chosen_descriptors",
+    "embedding_map",
+    "explain",
+    "importances",
+    "label_errors",
+    "occlusions",
+    "robustness",
+]

@@ -1,67 +1,24 @@
-"""Logistic regression, SVM, random forest and gradient boosting on descriptors or embeddings."""
+"""Logistic regression, SVM, feed-forward network, random forest and gradient boosting on descriptors or embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgenre.errors import ModelError
 from musicgenre.features.segments import Segmenting
 from musicgenre.models.base import Choice, Dimension, Float, Int, PublishedSystem, Report, Space
 from musicgenre.models.classical_model import ClassicalModel, load_rows, require_two
-from musicgenre.models.classifiers import Svm, fit_sharpness
 from musicgenre.models.config import narrow, parse_config
 from musicgenre.models.corpus import Corpus
+from musicgenre.models.estimators import ClassicalConfig, fit_pipeline, make_pipeline, sharpness
 from musicgenre.models.families.published import CLASSICAL
 from musicgenre.models.inputs import Segments, input_spec
 from musicgenre.models.selection import METHODS, select
 from musicgenre.models.training import validation_metrics
 from musicgenre.params import FamilySearch
-
-_TREES = ("rf", "hgb", "xgb")
-
-
-@dataclass(frozen=True)
-class ClassicalConfig:
-    """One classical system.
-
-    Attributes
-    ----------
-    model
-        lr, svm, rf, hgb (scikit-learn's histogram boosting) or xgb.
-    source, row
-        `descriptors` of whole tracks (`track`) or of pieces (`segment`), or the name of a backbone whose embeddings are stored.
-    select, keep
-        A method of `models.selection` and how many columns it keeps.
-    scaling, pca
-        `standard` or `none`; number of principal components (0: none).
-    C, gamma, kernel
-        Of lr and svm; `gamma` in units of 1 / columns.
-    trees, depth, min_leaf, rate, subsample, l2
-        Of the tree ensembles; depth 0 means unlimited.
-    """
-
-    model: str = "svm"
-    source: str = "descriptors"
-    row: str = "segment"
-    select: str = "none"
-    keep: int = 0
-    scaling: str = "standard"
-    pca: int = 0
-    C: float = 3.0
-    gamma: float = 1.0
-    kernel: str = "rbf"
-    trees: int = 200
-    depth: int = 0
-    min_leaf: int = 1
-    rate: float = 0.1
-    subsample: float = 1.0
-    l2: float = 1.0
-    class_weights: bool = False
 
 
 class Classical:
@@ -71,7 +28,7 @@ class Classical:
 
     def space(self, block: FamilySearch) -> Space:
         dimensions: dict[str, Dimension] = {
-            "model": Choice(("lr", "svm", "rf", "xgb")),
+            "model": Choice(("lr", "svm", "mlp", "rf", "xgb")),
             "source": Choice(("descriptors",)),
             "row": Choice(("segment", "track")),
             "select": Choice(("none", *(method for method in METHODS if method not in ("forward", "backward")))),
@@ -87,11 +44,12 @@ class Classical:
             "rate": Float(0.05, 0.3, log=True),
             "subsample": Float(0.6, 1.0),
             "l2": Float(0.1, 10.0, log=True),
+            "width": Choice((128, 512)),
             "class_weights": Choice((False, True)),
         }
         conditions: dict[str, dict[str, tuple[Any, ...]]] = {
             "keep": {"select": tuple(METHODS)},
-            "pca": {"model": ("lr", "svm")},
+            "pca": {"model": ("lr", "svm", "mlp")},
             "C": {"model": ("lr", "svm")},
             "kernel": {"model": ("svm",)},
             "gamma": {"model": ("svm",)},
@@ -101,7 +59,8 @@ class Classical:
             "min_leaf": {"model": ("rf",)},
             "rate": {"model": ("hgb", "xgb")},
             "subsample": {"model": ("xgb",)},
-            "l2": {"model": ("hgb", "xgb")},
+            "l2": {"model": ("hgb", "xgb", "mlp")},
+            "width": {"model": ("mlp",)},
         }
         return narrow(Space(dimensions, conditions), block, family=self.name)
 
@@ -116,7 +75,6 @@ class Classical:
 
     def fit(self, config: Mapping[str, Any], corpus: Corpus, *, block: FamilySearch, seed: int, report: Report) -> ClassicalModel:
         import pandas as pd
-        from sklearn.pipeline import Pipeline
 
         given = dict(config)
         if "boosts" in given:
@@ -139,14 +97,14 @@ class Classical:
         require_two(training.labels)
         labels, y = np.unique(training.labels, return_inverse=True)
         columns = select(chosen.select, x, y, keep=chosen.keep, seed=seed)
-        steps = _preparation(chosen, len(x), len(columns), seed)
-        pipeline = Pipeline([*steps, ("classify", _estimator(chosen, seed, len(columns)))])
-        pipeline.fit(x[:, columns], y, **_weights(chosen, y))
+        pipeline = make_pipeline(chosen, len(x), len(columns), seed)
+        fit_pipeline(pipeline, x[:, columns], y, chosen)
         model = ClassicalModel(
             family=self.name,
             kind=chosen.model,
             pipeline=pipeline,
             columns=columns,
+            selection=chosen.select if len(columns) < x.shape[1] else "none",
             names=names,
             labels=labels,
             inputs=(spec,),
@@ -156,104 +114,13 @@ class Classical:
             sample=_real_rows(corpus, validation, spec, segmenting, backbone),
             sample_embeddings=validation.sample(16)[0] if backbone else None,
             backbone=backbone,
-            sharpness=_sharpness(chosen, pipeline, x[:, columns], y, training, corpus) if chosen.model == "svm" else 1.0,
+            sharpness=sharpness(pipeline, x[:, columns], y, training, corpus) if chosen.model == "svm" else 1.0,
             extra=extra,
         )
         metrics = _metrics(model, training, validation)
         model.history = pd.DataFrame([{"epoch": 1, **metrics}])
         report(1, metrics)
         return model
-
-
-def _preparation(config: ClassicalConfig, rows: int, columns: int, seed: int) -> list[tuple[str, Any]]:
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
-
-    if config.scaling not in ("standard", "none"):
-        raise ModelError(f"scaling is {config.scaling!r}; it can be standard or none.")
-    scale = StandardScaler() if config.scaling == "standard" and config.model not in _TREES else "passthrough"
-    size = min(config.pca, rows // 2, columns)  # half the rows: an SVM is calibrated on folds of them
-    return [("scale", scale), ("reduce", PCA(size, random_state=seed) if size > 0 else "passthrough")]
-
-
-def _estimator(config: ClassicalConfig, seed: int, columns: int) -> Any:
-    balanced = "balanced" if config.class_weights else None
-    if config.model == "lr":
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression(C=config.C, class_weight=balanced, max_iter=2000, random_state=seed)
-    if config.model == "svm":
-        from sklearn.svm import SVC
-
-        if config.kernel not in ("rbf", "linear"):
-            raise ModelError(f"kernel is {config.kernel!r}; it can be rbf or linear.")
-        return SVC(C=config.C, kernel=config.kernel, gamma=config.gamma / columns, class_weight=balanced, cache_size=500)
-    if config.model == "rf":
-        from sklearn.ensemble import RandomForestClassifier
-
-        return RandomForestClassifier(
-            config.trees,
-            max_depth=config.depth or None,
-            min_samples_leaf=config.min_leaf,
-            class_weight=balanced,
-            random_state=seed,
-        )
-    if config.model == "hgb":
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        return HistGradientBoostingClassifier(
-            max_iter=config.trees,
-            max_depth=config.depth or None,
-            learning_rate=config.rate,
-            l2_regularization=config.l2,
-            min_samples_leaf=5,
-            class_weight=balanced,
-            early_stopping=False,
-            random_state=seed,
-        )
-    if config.model == "xgb":
-        from xgboost import XGBClassifier
-
-        return XGBClassifier(
-            n_estimators=config.trees,
-            max_depth=config.depth or 6,
-            learning_rate=config.rate,
-            subsample=config.subsample,
-            reg_lambda=config.l2,
-            tree_method="hist",
-            random_state=seed,
-        )
-    raise ModelError(f"classical.model is {config.model!r}; it can be lr, svm, rf, hgb or xgb.")
-
-
-def _weights(config: ClassicalConfig, y: NDArray[np.int64]) -> dict[str, Any]:
-    """Sample weights for XGBoost, which knows no class weights."""
-    if not (config.class_weights and config.model == "xgb"):
-        return {}
-    counts = np.bincount(y)
-    return {"classify__sample_weight": (len(y) / len(counts) / counts)[y]}
-
-
-def _sharpness(config: ClassicalConfig, pipeline: Any, x: Any, y: Any, training: Segments, corpus: Corpus) -> float:
-    """Fitted on scores out of fold, groups kept together; 1 where there are too few groups for folds."""
-    from sklearn.base import clone
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    groups = corpus.rows("train")["group"].to_numpy()[training.track]
-    fewest = min(len(np.unique(groups[y == label])) for label in np.unique(y))
-    if fewest < 3:
-        return 1.0
-    scores = np.zeros((len(y), len(np.unique(y))))
-    for inside, outside in StratifiedGroupKFold(3).split(x, y, groups):
-        fold = clone(pipeline).fit(x[inside], y[inside])
-        if len(fold.classes_) < scores.shape[1]:
-            return 1.0
-        prepared = x[outside]
-        for step in ("scale", "reduce"):
-            transformer = fold.named_steps[step]
-            prepared = prepared if transformer == "passthrough" else transformer.transform(prepared)
-        scores[outside] = Svm(fold.named_steps["classify"]).scores(prepared)
-    return fit_sharpness(scores, y)
 
 
 def _real_rows(corpus: Corpus, validation: Segments, spec: Any, segmenting: Segmenting, backbone: str) -> NDArray[np.float32]:

@@ -10,13 +10,13 @@ from musicgenre.errors import ModelError
 from musicgenre.features.segments import Segmenting
 from musicgenre.models.augment import Augmentation
 from musicgenre.models.base import Choice, Dimension, Float, Int, PublishedSystem, Report, Space
-from musicgenre.models.config import narrow, parse_config
+from musicgenre.models.config import NetworkConfig, narrow, parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.published import CNN
 from musicgenre.models.inputs import channel_statistics, input_spec, load_segments, median_duration
 from musicgenre.models.keras_model import KerasModel
 from musicgenre.models.layers import Statistics, as_image, classify, conv_block, dense_head, pooled, scaled
-from musicgenre.models.training import Recipe, seed_everything, shortened, train
+from musicgenre.models.training import seed_everything, shortened, train
 from musicgenre.params import FamilySearch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ KINDS = ("mel", "mfcc", "scalogram")
 
 
 @dataclass(frozen=True)
-class CnnConfig:
+class CnnConfig(NetworkConfig):
     """One network and its training.
 
     Attributes
@@ -39,6 +39,10 @@ class CnnConfig:
         Seconds; 0 means the search block's; −1 for `segment_s` means one segment of the median track's length.
     filters, kernels, pools
         A convolution block each; `filters` empty means `blocks` blocks of `width`, doubled each time up to 8 × width.
+    blocks
+        0: none; the image itself goes into the dense layers (with `head: flatten`).
+    units
+        Dense layers before the output; empty means one of `dense`.
     norm_last
         Order conv, activation, pool, batch norm (as the tutorials have it) instead of conv, batch norm, activation, pool.
     binary
@@ -66,41 +70,15 @@ class CnnConfig:
     conv_dropout: float = 0.0
     head: str = "average_max"
     dense: int = 0
-    dropout: float = 0.3
-    l2: float = 0.0
+    units: tuple[int, ...] = ()
     binary: bool = False
-    optimizer: str = "adam"
-    rate: float = 3e-3
-    momentum: float = 0.9
-    decay: str = "cosine"
-    batch: int = 32
-    epochs: int = 40
-    patience: int = 0
-    label_smoothing: float = 0.05
-    class_weights: bool = False
-    resample: bool = False
     masks: int = 1
     shift: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
-    mixup: float = 0.0
 
-    def recipe(self) -> Recipe:
-        """The training part."""
-        how = Augmentation(masks=self.masks, shift=self.shift, gain=self.gain, noise=self.noise, mixup=self.mixup)
-        return Recipe(
-            epochs=self.epochs,
-            batch=self.batch,
-            optimizer=self.optimizer,
-            rate=self.rate,
-            momentum=self.momentum,
-            decay=self.decay,
-            label_smoothing=self.label_smoothing,
-            class_weights=self.class_weights,
-            resample=self.resample,
-            patience=self.patience,
-            augmentation=how,
-        )
+    def augmentation(self) -> Augmentation:
+        return Augmentation(masks=self.masks, shift=self.shift, gain=self.gain, noise=self.noise, mixup=self.mixup)
 
     def segmenting(self, corpus: Corpus, block: FamilySearch) -> Segmenting:
         """Length and hop in seconds."""
@@ -137,7 +115,7 @@ def build(config: CnnConfig, shape: tuple[int, int], statistics: Statistics, cla
             l2=config.l2,
         )
     value = pooled(value, config.head)
-    value = dense_head(value, (config.dense,) if config.dense else (), l2=config.l2)
+    value = dense_head(value, config.units or ((config.dense,) if config.dense else ()), l2=config.l2)
     value = keras.layers.Dropout(config.dropout)(value) if config.dropout else value
     return keras.Model(source, classify(value, classes, binary=config.binary, l2=config.l2), name="cnn")
 

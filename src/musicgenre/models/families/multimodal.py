@@ -1,41 +1,48 @@
-"""Late fusion: a small convolutional branch a kind (mel, wavelet scalogram, MFCC, descriptors), fused before the classifier."""
+"""Late fusion of any stored kinds: mel, wavelet scalogram, MFCC, descriptors, each backbone's embedding.
+
+A framed kind has a small convolutional branch, a vector a dense one; they are fused before the classifier, or stacked behind one each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from musicgenre.errors import ModelError
-from musicgenre.features.segments import InputSpec, Segmenting
 from musicgenre.models.augment import Augmentation
 from musicgenre.models.base import Choice, Dimension, Float, PublishedSystem, Report, Space
-from musicgenre.models.config import narrow, parse_config
+from musicgenre.models.config import NetworkConfig, narrow, parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.published import MULTIMODAL
-from musicgenre.models.inputs import channel_statistics, input_spec, load_segments, median_duration
-from musicgenre.models.keras_model import KerasModel
+from musicgenre.models.fusion import Fusion, Joined, open_fusion, reads, split_names
+from musicgenre.models.inputs import Segments, load_segments
+from musicgenre.models.keras_model import HeadedModel
 from musicgenre.models.layers import Statistics, as_image, classify, conv_block, dense_head, pooled, scaled
-from musicgenre.models.training import Recipe, seed_everything, shortened, train
+from musicgenre.models.stacking import stack
+from musicgenre.models.training import seed_everything, shortened, train
 from musicgenre.params import FamilySearch
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
-FUSIONS = ("concatenate", "average", "gated")
+JOINS = ("concatenate", "average", "gated")
+FUSIONS = (*JOINS, "stacking")
 
 
 @dataclass(frozen=True)
-class MultimodalConfig:
+class MultimodalConfig(NetworkConfig):
     """One fusion and its training.
 
     Attributes
     ----------
     kinds
-        Names of stored kinds joined by "+", two or more.
+        Two or more names joined by "+": stored kinds, or `embedding:<backbone>` for stored embeddings.
     fusion
         concatenate the branches' vectors; average them; or gated: a weighted average whose weights a sigmoid layer
-        computes from all branches, for every component.
+        computes from all branches, for every component; or stacking: a classifier each, and a logistic regression on
+        what they say out of fold (see `models.stacking`).
     width, blocks, units
         Filters of a branch's first block, blocks, and the length of a branch's vector.
     image, scaling, squeeze, segment_s
@@ -55,45 +62,19 @@ class MultimodalConfig:
     segment_s: float = 0.0
     head: str = "average_max"
     batch_norm: bool = True
-    dropout: float = 0.3
-    l2: float = 0.0
-    optimizer: str = "adam"
-    rate: float = 3e-3
-    momentum: float = 0.9
-    decay: str = "cosine"
-    batch: int = 32
-    epochs: int = 40
-    patience: int = 0
-    label_smoothing: float = 0.05
-    class_weights: bool = False
-    resample: bool = False
     masks: int = 1
-    mixup: float = 0.0
     shift: float = 0.0
 
-    def recipe(self) -> Recipe:
-        """The training part."""
-        return Recipe(
-            epochs=self.epochs,
-            batch=self.batch,
-            optimizer=self.optimizer,
-            rate=self.rate,
-            momentum=self.momentum,
-            decay=self.decay,
-            label_smoothing=self.label_smoothing,
-            class_weights=self.class_weights,
-            resample=self.resample,
-            patience=self.patience,
-            augmentation=Augmentation(masks=self.masks, mixup=self.mixup, shift=self.shift),
-        )
+    def augmentation(self) -> Augmentation:
+        return Augmentation(masks=self.masks, mixup=self.mixup, shift=self.shift)
 
 
-def _branch(source: Any, config: MultimodalConfig, kind: str, statistics: Statistics, top_db: float) -> Any:
+def _branch(source: Any, config: MultimodalConfig, item: Joined, statistics: Statistics, top_db: float) -> Any:
     """A kind's segment as a vector of `units`."""
     import keras
 
-    decibels = kind in ("mel", "scalogram")
-    value = scaled(source, config.scaling if decibels else "standard", statistics, name=kind, top_db=top_db)
+    scaling = config.scaling if item.name in ("mel", "scalogram") else "standard"
+    value = scaled(source, scaling, statistics, name=item.name.replace(":", "_"), top_db=top_db)
     if len(source.shape) == 3:
         value = as_image(value, size=config.image)
         if config.squeeze > 1 and not config.image:
@@ -127,15 +108,22 @@ def fuse(vectors: Sequence[Any], how: str) -> Any:
 
 
 def build(
-    config: MultimodalConfig, specs: Sequence[InputSpec], statistics: Sequence[Statistics], classes: int, top_db: float
+    config: MultimodalConfig,
+    joined: Sequence[Joined],
+    statistics: Sequence[Statistics],
+    classes: int,
+    top_db: float,
+    *,
+    name: str = "multimodal",
 ) -> keras.Model:
-    """The network over all kinds, inputs in the order of `specs`."""
+    """The network over stored arrays, inputs in the order of `joined`; of a single kind it is that kind's classifier."""
     import keras
 
-    sources = [keras.Input(spec.shape, name=spec.name) for spec in specs]
-    vectors = [_branch(source, config, spec.kind, known, top_db) for source, spec, known in zip(sources, specs, statistics, strict=True)]
-    value = dense_head(fuse(vectors, config.fusion), (config.dense,) if config.dense else (), dropout=config.dropout, l2=config.l2)
-    return keras.Model(sources, classify(value, classes, l2=config.l2), name="multimodal")
+    sources = [keras.Input(item.size, name=item.name.replace(":", "_")) for item in joined]
+    vectors = [_branch(source, config, item, known, top_db) for source, item, known in zip(sources, joined, statistics, strict=True)]
+    value = fuse(vectors, config.fusion) if len(vectors) > 1 else vectors[0]
+    value = dense_head(value, (config.dense,) if config.dense else (), dropout=config.dropout, l2=config.l2)
+    return keras.Model(sources if len(sources) > 1 else sources[0], classify(value, classes, l2=config.l2), name=name)
 
 
 class Multimodal:
@@ -146,7 +134,7 @@ class Multimodal:
     def space(self, block: FamilySearch) -> Space:
         dimensions: dict[str, Dimension] = {
             "kinds": Choice(("mel+scalogram", "mel+scalogram+descriptors")),
-            "fusion": Choice(FUSIONS),
+            "fusion": Choice(JOINS),  # stacking trains four times as much; the parameters may add it
             "width": Choice((4, 6, 8)),
             "units": Choice((32, 64, 128)),
             "dropout": Float(0.1, 0.5),
@@ -165,33 +153,55 @@ class Multimodal:
     def needs(self, block: FamilySearch) -> tuple[frozenset[str], frozenset[str]]:
         dimension = self.space(block).dimensions["kinds"]
         options = dimension.options if isinstance(dimension, Choice) else ("mel+scalogram",)
-        return frozenset(kind for option in options for kind in str(option).split("+")), frozenset()
+        found = [reads(str(option)) for option in options]
+        return frozenset().union(*(kinds for kinds, _ in found)), frozenset().union(*(backbones for _, backbones in found))
 
-    def fit(self, config: Mapping[str, Any], corpus: Corpus, *, block: FamilySearch, seed: int, report: Report) -> KerasModel:
+    def fit(self, config: Mapping[str, Any], corpus: Corpus, *, block: FamilySearch, seed: int, report: Report) -> HeadedModel:
         chosen = parse_config(MultimodalConfig, config, block)
-        kinds = chosen.kinds.split("+")
-        if len(kinds) < 2 or len(set(kinds)) < len(kinds):
-            raise ModelError(f"multimodal.kinds is {chosen.kinds!r}; join two or more different stored kinds with +.")
-        length = median_duration(corpus) if chosen.segment_s < 0 else chosen.segment_s or block.segment_s
-        segmenting = Segmenting(length, length if chosen.segment_s < 0 else block.hop_s)
-        specs = tuple(input_spec(corpus, kind, segmenting) for kind in kinds)
-        training = load_segments(corpus, "train", specs, segmenting)
-        validation = load_segments(corpus, "validation", specs, segmenting)
+        if chosen.fusion not in FUSIONS:
+            raise ModelError(f"multimodal.fusion is {chosen.fusion!r}; it can be {', '.join(FUSIONS)}.")
+        fusion = open_fusion(corpus, split_names(chosen.kinds), block, chosen.segment_s)
+        training, validation = fusion.stored(corpus, "train"), fusion.stored(corpus, "validation")
         seed_everything(seed)
-        statistics = [channel_statistics(training, which) for which in range(len(specs))]
-        top_db = float(corpus.store(kinds[0]).spec["front_end"].get("top_db", 80.0))
-        model = build(chosen, specs, statistics, len(corpus.classes), top_db)
-        history = train(model, training, validation, shortened(chosen.recipe(), block.epochs), seed=seed, report=report)
-        return KerasModel(
+        head, history = _train(chosen, fusion, corpus, training, validation, block, seed, report)
+        return HeadedModel(
             family=self.name,
-            model=model,
-            inputs=specs,
-            segmenting=segmenting,
+            model=fusion.whole(head) if fusion.lineage else head,
+            inputs=fusion.inputs,
+            segmenting=fusion.segmenting,
             classes=corpus.classes,
             history=history,
-            sample=validation.sample(16),
-            extra={},
+            sample=load_segments(corpus, "validation", fusion.inputs, fusion.segmenting).sample(16),
+            extra=fusion.lineage,
+            head=head,
+            stored=fusion.stored,
+            stored_sample=validation.sample(16),
         )
 
 
-__all__ = ["FUSIONS", "Multimodal", "MultimodalConfig", "build", "fuse"]
+def _train(
+    config: MultimodalConfig,
+    fusion: Fusion,
+    corpus: Corpus,
+    training: Segments,
+    validation: Segments,
+    block: FamilySearch,
+    seed: int,
+    report: Report,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """The trained part, over stored arrays, and its history."""
+    recipe = shortened(config.recipe(), block.epochs)
+    top_db = corpus.front_end.top_db
+    if config.fusion != "stacking":
+        model = build(config, fusion.joined, fusion.statistics(training), len(corpus.classes), top_db)
+        return model, train(model, training, validation, recipe, seed=seed, report=report)
+
+    def branch(which: int, segments: Segments) -> keras.Model:
+        alone = replace(fusion, joined=fusion.joined[which : which + 1])
+        return build(config, alone.joined, alone.statistics(segments), len(corpus.classes), top_db, name=f"branch{which}")
+
+    groups = corpus.rows("train")["group"].to_numpy()[training.track]
+    return stack(branch, training, validation, groups, recipe, seed=seed, report=report)
+
+
+__all__ = ["FUSIONS", "JOINS", "Multimodal", "MultimodalConfig", "build", "fuse"]

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from musicgenre.models.augment import PLAIN, Augmentation
 from musicgenre.models.base import Choice, Dimension, Float, Int, PublishedSystem, Report, Space
 from musicgenre.models.boundary import Halves, activations, divide
-from musicgenre.models.config import narrow, parse_config
+from musicgenre.models.config import NetworkConfig, narrow, parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.published import TRANSFER
 from musicgenre.models.inputs import Segments, channel_statistics, load_embeddings, load_segments
-from musicgenre.models.keras_model import KerasModel
-from musicgenre.models.layers import classify, dense_head, scaled
-from musicgenre.models.training import Recipe, make_predict, seed_everything, shortened, train
+from musicgenre.models.keras_model import HeadedModel
+from musicgenre.models.layers import classify, dense_head, scaled, steady
+from musicgenre.models.training import Recipe, seed_everything, shortened, train
 from musicgenre.params import FamilySearch
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ MOST_UNFROZEN = 16
 
 
 @dataclass(frozen=True)
-class TransferConfig:
+class TransferConfig(NetworkConfig):
     """One head and its training.
 
     Attributes
@@ -53,40 +51,18 @@ class TransferConfig:
     units: tuple[int, ...] = ()
     depth: int = 1
     width: int = 128
-    dropout: float = 0.3
     batch_norm: bool = False
     l2: float = 1e-4
-    optimizer: str = "adam"
     rate: float = 2e-3
-    momentum: float = 0.9
-    decay: str = "cosine"
     batch: int = 64
     epochs: int = 60
-    patience: int = 0
-    label_smoothing: float = 0.05
-    class_weights: bool = False
-    resample: bool = False
-    mixup: float = 0.0
     noise: float = 0.0
     unfreeze: int = 0
     second_rate: float = 1e-5
     second_epochs: int = 10
 
-    def recipe(self) -> Recipe:
-        """The training part."""
-        return Recipe(
-            epochs=self.epochs,
-            batch=self.batch,
-            optimizer=self.optimizer,
-            rate=self.rate,
-            momentum=self.momentum,
-            decay=self.decay,
-            label_smoothing=self.label_smoothing,
-            class_weights=self.class_weights,
-            resample=self.resample,
-            patience=self.patience,
-            augmentation=Augmentation(mixup=self.mixup, noise=self.noise),
-        )
+    def augmentation(self) -> Augmentation:
+        return Augmentation(mixup=self.mixup, noise=self.noise)
 
     def second_recipe(self) -> Recipe:
         """The second phase's."""
@@ -98,34 +74,10 @@ class TransferConfig:
 
 
 @dataclass
-class TransferModel(KerasModel):
-    """The whole graph, and its head alone for stored embeddings (after fine-tuning: with the layers behind the boundary, for activations).
+class TransferModel(HeadedModel):
+    """`halves`: the backbone in two after fine-tuning; then `head` holds the layers behind the boundary and reads activations."""
 
-    What was trained is the head on the embeddings that ONNX Runtime made; that is
-    what an export must agree with. The same network in TensorFlow differs from it
-    by the rounding of fifty float32 layers (up to 1e-4 in an embedding of MobileNetV2).
-    """
-
-    head: Any = None
-    backbone: str = ""
-    sample_embeddings: NDArray[np.float32] | None = None
     halves: Halves | None = None
-
-    def expected(self) -> NDArray[np.float32]:
-        """The head's answer on the stored embeddings (or activations) of `sample`."""
-        if self.head is None or self.sample_embeddings is None:
-            return super().expected()
-        return np.asarray(self.head(self.sample_embeddings, training=False))
-
-    def predict(self, corpus: Corpus, split: str) -> NDArray[np.float32]:
-        """From the stored embeddings while the head is at hand, through the whole graph after loading."""
-        if self.head is None:
-            return super().predict(corpus, split)
-        if self.halves is None:
-            segments = load_embeddings(corpus, split, self.backbone)
-        else:
-            segments = activations(corpus, split, self.halves, self.inputs[0], self.segmenting, self.extra)
-        return segments.track_mean(make_predict(self.head)(segments))
 
 
 class Transfer:
@@ -175,23 +127,23 @@ class Transfer:
         training = load_embeddings(corpus, "train", chosen.backbone)
         validation = load_embeddings(corpus, "validation", chosen.backbone)
         seed_everything(seed)
-        mean, deviation = channel_statistics(training)
-        # A component that hardly varies would turn the backbone's rounding into signal.
-        statistics = (mean, np.maximum(deviation, 0.1 * float(np.median(deviation))))
-        source = keras.Input((len(mean),), name="embedding")
+        statistics = steady(channel_statistics(training))
+        source = keras.Input((len(statistics[0]),), name="embedding")
         value = scaled(source, "standard", statistics, name="embedding")
         value = keras.layers.Dropout(chosen.dropout)(value) if chosen.dropout and not chosen.hidden() else value
         value = dense_head(value, chosen.hidden(), dropout=chosen.dropout, batch_norm=chosen.batch_norm, l2=chosen.l2)
         head = keras.Model(source, classify(value, len(corpus.classes), l2=chosen.l2), name="head")
         history = train(head, training, validation, shortened(chosen.recipe(), block.epochs), seed=seed, report=report)
         loaded = backbones.load(chosen.backbone, lineage, spec.shape)
-        halves, stored, trained = None, validation, head
+        halves, trained = None, head
+        stored = partial(load_embeddings, backbone=chosen.backbone)
         if chosen.unfreeze:
             halves = divide(loaded.model, chosen.unfreeze)
-            before, stored = (activations(corpus, split, halves, spec, segmenting, lineage) for split in ("train", "validation"))
+            stored = partial(activations, halves=halves, spec=spec, segmenting=segmenting, lineage=lineage)
+            before, validation = stored(corpus, "train"), stored(corpus, "validation")
             trained = keras.Model(halves.after.inputs[0], head(halves.after.outputs[0]), name="unfrozen")
             recipe = shortened(chosen.second_recipe(), block.epochs)
-            history = _second_phase(trained, before, stored, recipe, history, seed=seed, report=report)
+            history = _second_phase(trained, before, validation, recipe, history, seed=seed, report=report)
         whole = keras.Input(spec.shape, name=spec.name)
         return TransferModel(
             family=self.name,
@@ -203,8 +155,8 @@ class Transfer:
             sample=load_segments(corpus, "validation", (spec,), segmenting).sample(16),
             extra=lineage,
             head=trained,
-            sample_embeddings=stored.sample(16)[0],
-            backbone=chosen.backbone,
+            stored=stored,
+            stored_sample=validation.sample(16),
             halves=halves,
         )
 
