@@ -1,7 +1,8 @@
-"""What a person sees while a study runs: a live table on a terminal, a line a trial elsewhere, nothing when quiet."""
+"""What a person sees while a study runs: a live table on a terminal, nothing elsewhere (a line a trial with `--debug`)."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from musicgenre.search.records import Record
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
+
+log = logging.getLogger(__name__)
 
 _ROWS = 14  # of the table; the best trial is always among them
 _STYLE = {"running": "cyan", "complete": "green", "pruned": "yellow", "failed": "red"}
@@ -45,8 +48,8 @@ def best_of(records: Sequence[Record]) -> Record | None:
     return max(done, key=lambda record: (record.value or 0.0, -record.index), default=None)
 
 
-class Lines:
-    """For logs: one line when a trial ends."""
+class Log(Quiet):
+    """For runs without a terminal: a line a trial in the debug log (`--debug`), nothing otherwise."""
 
     def __init__(self, title: str, total: int) -> None:
         self.title, self.total = title, total
@@ -75,9 +78,7 @@ class Lines:
                 self.note(", ".join(parts))
 
     def note(self, text: str) -> None:
-        print(f"{self.title}: {text}", file=sys.stderr, flush=True)
-
-    def close(self) -> None: ...
+        log.debug("%s: %s", self.title, text)
 
 
 class Table:
@@ -152,7 +153,7 @@ def view(title: str, total: int, *, quiet: bool) -> View:
     """The form that fits where standard error goes."""
     if quiet:
         return Quiet()
-    return Table(title, total) if sys.stderr.isatty() else Lines(title, total)
+    return Table(title, total) if sys.stderr.isatty() else Log(title, total)
 
 
-__all__ = ["Lines", "Quiet", "Table", "View", "best_of", "view"]
+__all__ = ["Log", "Quiet", "Table", "View", "best_of", "view"]

@@ -27,8 +27,10 @@ BATCH_S = 0.4  # operations are gathered this long
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # between attempts while the store is away; the last one repeats
 _TEMPORARY = (
     *("locked", "connection", "timed out", "timeout", "max retries", "unavailable", "refused", "reset by peer"),
-    *("api request", "502", "503", "504"),
+    *("api request", "502", "503", "504", "disk is full", "no space left"),
 )
+
+_LINE = 160  # characters of an error in a warning
 
 Operation = Callable[["Tracker", Runs], None]
 
@@ -39,7 +41,7 @@ def now_ms() -> int:
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether trying again may help: the store is away, locked or overloaded."""
+    """Whether trying again may help: the store is away, locked, overloaded or out of space."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     text = f"{type(error).__name__} {error}".lower()
@@ -202,8 +204,8 @@ class Tracker:
                 action()
                 return True
             except Exception as error:  # MLflow raises its own, SQLAlchemy's, requests' and the system's errors
+                line = str(error).splitlines()[0] if str(error) else type(error).__name__
                 if not is_temporary(error):
-                    line = str(error).splitlines()[0] if str(error) else type(error).__name__
                     if vital:
                         self.failure = line
                         return False
@@ -211,7 +213,7 @@ class Tracker:
                     log.warning("not logged: %s", line)
                     return True
                 if attempt == 0:
-                    log.warning("%s does not answer; runs are kept in memory until it does", self.store.uri)
+                    log.warning("%s takes nothing (%s); runs are kept in memory until it does", self.store.uri, line[:_LINE])
                 if self._gave_up():
                     return False
                 time.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
