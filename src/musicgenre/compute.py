@@ -214,16 +214,33 @@ def _local(function: Callable[[Item], Result], items: Iterable[Item], count: int
             worker.stop()
 
 
-def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: ComputeParams, ordered: bool) -> Iterator[Result]:
+def connect_ray(params: ComputeParams, cpus: int) -> Any:
+    """The `ray` module, connected to the cluster at `params.address`, or to a local one of `cpus` CPUs.
+
+    Raises
+    ------
+    ParamsError
+        If Ray is not installed, or no cluster answers.
+    """
     try:
         import ray
     except ImportError:
-        raise ParamsError("compute.engine is 'ray', but Ray is not installed. Install the extra `ray`, or set it to 'local'.") from None
-
+        raise ParamsError("compute.engine is 'ray', but Ray is not installed. Install the extra `ray` (`uv sync --extra train --extra ray`), or set it to local.") from None
     if not ray.is_initialized():
-        ray.init(address=params.address, num_cpus=None if params.address else worker_count(params), log_to_driver=False)
+        try:
+            ray.init(address=params.address, num_cpus=None if params.address else cpus, log_to_driver=False, logging_level="WARNING")
+        except (ConnectionError, RuntimeError) as error:
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ParamsError(f"compute.address {params.address!r}: no Ray cluster answers ({line}).") from error
+    return ray
+
+
+def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: ComputeParams, ordered: bool) -> Iterator[Result]:
+    ray = connect_ray(params, worker_count(params))
+    place = os.getcwd()  # noqa: PTH109 (a plain string travels to other machines)
 
     def call(item: Item) -> Result:  # `remote` takes functions only, `function` may be a partial
+        os.chdir(place)  # a node may have been started anywhere, and items may hold paths relative to the project
         return function(item)
 
     task = ray.remote(num_cpus=1, max_retries=3)(call)  # a lost node's items are computed again on another
@@ -250,4 +267,4 @@ def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: Comp
             raise WorkerDied(f"A node or process of the cluster was lost, three times over ({type(error).__name__}).") from error
 
 
-__all__ = ["cores", "run", "worker_count"]
+__all__ = ["connect_ray", "cores", "run", "worker_count"]

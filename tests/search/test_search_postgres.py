@@ -202,7 +202,5 @@ def test_a_server_that_is_away_or_lets_nobody_in_is_one_line(server: Postgres, p
 def test_a_missing_driver_is_named_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     for url in ("postgresql://a:b@host/db", "postgres://a:b@host/db"):
-        with pytest.raises(
-            SearchError, match=r"a:…@host/db needs the package 'psycopg', which is not .* `uv sync .*postgres`"
-        ):
+        with pytest.raises(SearchError, match=r"a:…@host/db needs the package 'psycopg', which is not .* `uv sync .*postgres`"):
             StudyStore(Layout(tmp_path), "s", storage=url)
