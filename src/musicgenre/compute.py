@@ -225,7 +225,8 @@ def connect_ray(params: ComputeParams, cpus: int) -> Any:
     try:
         import ray
     except ImportError:
-        raise ParamsError("compute.engine is 'ray', but Ray is not installed. Install the extra `ray` (`uv sync --extra train --extra ray`), or set it to local.") from None
+        remedy = "Install the extra `ray` (`uv sync --extra train --extra ray`), or set it to local."
+        raise ParamsError(f"compute.engine is 'ray', but Ray is not installed. {remedy}") from None
     if not ray.is_initialized():
         try:
             ray.init(address=params.address, num_cpus=None if params.address else cpus, log_to_driver=False, logging_level="WARNING")
