@@ -19,13 +19,13 @@ RECORDS = [
 ]
 
 
-def drawn(records: list[Record], *, left: float | None) -> str:
+def drawn(records: list[Record], *, left: float | None, width: int = 140) -> str:
     table = Table("search cnn", 30)
     table.update(records, left=left)
     table.note("trial 02: its process was killed; it is run again")
     table.close()
     text = io.StringIO()
-    Console(file=text, width=140).print(table._render())
+    Console(file=text, width=width).print(table._render())
     return text.getvalue()
 
 
@@ -42,6 +42,15 @@ def test_the_table_shows_the_best_the_time_left_and_why_a_trial_was_pruned() -> 
     assert "0.250" in running
     assert "rate=0.001 kind=mel" in running
     assert "it is run again" in lines[-1]
+
+
+def test_on_a_narrow_terminal_only_the_parameters_are_cut() -> None:
+    lines = drawn(RECORDS, left=5.0, width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "│ trial 00 mfcc_cnn │ complete │" in "\n".join(lines)
+    last = [line.split("│")[6].strip() for line in lines if line.count("│") == 7]
+    assert " ".join(last).count("behind the other trials at epoch 4") == 1, "a reason is wrapped, not cut"
+    assert any(cell.endswith("…") for cell in last)
 
 
 def test_of_many_trials_the_last_and_the_best_are_shown() -> None:

@@ -111,17 +111,18 @@ class Table:
 
         grid = Grid(title=self.title, title_justify="left", title_style="bold", expand=False)
         for name, justify in (("trial", "left"), ("state", "left"), ("epoch", "right"), ("macro F1", "right"), ("time", "right")):
-            grid.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich's literal of the two words
-        grid.add_column("what", overflow="ellipsis", no_wrap=True, max_width=60)
+            grid.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich's literal of the two words
+        grid.add_column("what")  # alone gives way on a narrow terminal
         best = best_of(self._records)
         shown = list(self._records)[-_ROWS:]
         if best is not None and best not in shown:
             shown = [best, *shown[1:]]
         for record in shown:
-            epochs, what = str(len(record.history) or ""), record.reason or _gist(record)
-            cells = (record.name, record.state, epochs, _score(record), _clock(record), what)
+            cells = (record.name, record.state, str(len(record.history) or ""), _score(record), _clock(record))
+            # A configuration is cut where the line ends; a reason is not.
+            what = Text(record.reason) if record.reason else Text(_gist(record), overflow="ellipsis", no_wrap=True)
             style = "bold green" if record is best else _STYLE.get(record.state, "")
-            grid.add_row(*(Text(cell) for cell in cells), style=style)
+            grid.add_row(*(Text(cell) for cell in cells), what, style=style)
         finished = sum(record.finished for record in self._records)
         line = f"{finished} of {self.total} trials"
         if best is not None:

@@ -77,7 +77,7 @@ class Proposal:
         if not self._prunes:
             return ""
         self._trial.report(value, epoch)
-        return f"behind the other trials at epoch {epoch} ({OBJECTIVE} {value:.3f})" if self._trial.should_prune() else ""
+        return f"behind the other trials at epoch {epoch} (macro F1 {value:.3f})" if self._trial.should_prune() else ""
 
     @property
     def marks(self) -> dict[str, float]:

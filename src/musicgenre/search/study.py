@@ -174,7 +174,7 @@ def _conclude(study: Settled, driver: Driver, runs: StudyRuns, duration_s: float
     if not (kept / MEMBER).is_file():
         refit(driver, best)
     driver.pool.close()
-    runs.tracker.flush(timeout_s=20)
+    answers = runs.tracker.flush(timeout_s=20)
     summary = StudySummary(
         family=study.family.name,
         study=study.name,
@@ -198,7 +198,7 @@ def _conclude(study: Settled, driver: Driver, runs: StudyRuns, duration_s: float
     outputs.write_model(study.layout, summary, records, kept, study.corpus, lineage, sorted(kinds))
     with tempfile.TemporaryDirectory(prefix="musicgenre-") as place:
         study_run.log(study, Path(place), summary, records, kept, runs)
-        runs.tracker.flush(timeout_s=60)
+        runs.tracker.flush(timeout_s=60 if answers else 5)  # the files are gone after this; the next run logs them
     return summary
 
 
