@@ -26,7 +26,7 @@ from musicgenre.search.records import Record
 from musicgenre.search.refit import refit
 from musicgenre.search.runs import StudyRuns
 from musicgenre.search.sampling import directions
-from musicgenre.search.session import MEMBER
+from musicgenre.search.session import MEMBER, one_line
 from musicgenre.search.settled import Settled, settle
 from musicgenre.search.store import StudyStore, folder, locked
 from musicgenre.tracking import Tracker, ensure_available, resolve
@@ -120,7 +120,8 @@ def _run(study: Settled, *, quiet: bool) -> StudySummary:
     records, retries = recovered(store)
     left = study.block.trials - sum(record.finished for record in records.values())
     pool = _pool(study, max(1, left))
-    tracker = Tracker(study.params.tracking, study.layout, f"{study.params.tracking.prefix}/{study.family.name}", about=study_run.ABOUT)
+    experiment = f"{study.params.tracking.prefix}/{study.family.name}"
+    tracker = Tracker(study.params.tracking, study.layout, experiment, about=study_run.ABOUT, view=study_run.view(study))
     runs = StudyRuns(tracker, study.layout, study.name, study.family.name, study.lineage, study_run.inputs(study))
     shown = view(f"search {study.family.name}", study.block.trials, quiet=quiet)
     driver = Driver(
@@ -155,7 +156,7 @@ def _run(study: Settled, *, quiet: bool) -> StudySummary:
             except BaseException as error:
                 driver.interrupt("interrupted")
                 state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-                reason = str(error) or type(error).__name__
+                reason = state if state == "interrupted" else one_line(error)
                 runs.close(status="KILLED" if state == "interrupted" else "FAILED", state=state, figures={}, tags={"reason": reason})
                 raise
     finally:

@@ -13,6 +13,7 @@ from musicgenre.search.sampling import STARTUP, study_view
 from musicgenre.search.settled import Settled
 from musicgenre.search.spaces import single, words
 from musicgenre.tracking.client import Dataset
+from musicgenre.tracking.columns import trials_view
 from musicgenre.tracking.model import save_bundle_model
 
 ABOUT = (
@@ -73,6 +74,11 @@ def parameters(study: Settled) -> dict[str, Any]:
     }
 
 
+def view(study: Settled) -> str:
+    """Which columns the list of trials shows."""
+    return trials_view([name for name, dimension in study.space.dimensions.items() if not single(dimension)])
+
+
 def note(study: Settled) -> str:
     """Its description, in Markdown."""
     lines = [f"Search of the **{study.family.name}** family: trials are nested below; the winner's run carries the model."]
@@ -82,4 +88,4 @@ def note(study: Settled) -> str:
     return "\n\n".join(lines)
 
 
-__all__ = ["ABOUT", "inputs", "log", "note", "parameters", "title"]
+__all__ = ["ABOUT", "inputs", "log", "note", "parameters", "title", "view"]

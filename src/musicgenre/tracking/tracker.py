@@ -60,6 +60,8 @@ class Tracker:
         Its name; made when it is not there.
     about
         Its description in the UI.
+    view
+        What its list of runs shows (see `columns`).
     patience_s
         How long closing waits for a store that is away.
 
@@ -69,9 +71,11 @@ class Tracker:
         On entering, if the store does not answer now.
     """
 
-    def __init__(self, params: TrackingParams, layout: Layout, experiment: str, *, about: str = "", patience_s: float = 15.0) -> None:
+    def __init__(
+        self, params: TrackingParams, layout: Layout, experiment: str, *, about: str = "", view: str = "", patience_s: float = 15.0
+    ) -> None:
         self.store: Store = resolve(params, layout)
-        self.experiment, self.about = experiment, about
+        self.experiment, self.about, self.view = experiment, about, view
         self.patience_s = patience_s
         self.unwritten = 0  # operations given up when closing
         self.refused = 0  # operations that MLflow refused for good
@@ -250,7 +254,7 @@ class Tracker:
         def connect() -> None:
             nonlocal runs
             runs = Runs(self.store, self.experiment)
-            runs.describe(self.about)
+            runs.describe(self.about, self.view)
 
         connected = self._attempt(connect, vital=True) and runs is not None
         began = time.thread_time()
