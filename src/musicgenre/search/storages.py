@@ -105,7 +105,7 @@ def explained(error: Exception, *, url: str | None, place: Path, opening: bool) 
         remedy = "Run `uv sync --extra train --extra postgres`." if url and url.startswith("postgres") else "Install it."
         return SearchError(f"search.common.storage {where} needs the package {missing.name!r}, which is not installed. {remedy}")
     text = str(causes[-1])
-    line = next((part.strip() for part in text.splitlines() if part.strip()), type(causes[-1]).__name__)
+    line = next((part.strip() for part in text.splitlines() if part.strip()), type(causes[-1]).__name__).rstrip(".") + "."
     if "compatible with the table schema" in text:
         line = line.replace("$STORAGE_URL", "URL")  # it names the command itself
         return SearchError(f"the study's storage {where} has tables of another Optuna version: {line}")

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 VIEW = "trials"  # as the address names it
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-_METRICS = ("macro_f1", "accuracy", "roc_auc")
+_METRICS = ("macro_f1", "accuracy")
 _TAGS = ("state", "published", "reason")
-_MOST = 10  # parameters
+_MOST = 4  # parameters: what fits beside the rest on a laptop
 
 
 def trials_view(parameters: Sequence[str]) -> str:
