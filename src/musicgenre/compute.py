@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -27,6 +28,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+_KNOCK_S = 10.0
 _AHEAD = 4  # ordered: items a worker may be ahead of the one waited for, which bounds what is held in memory
 
 
@@ -229,11 +231,19 @@ def connect_ray(params: ComputeParams, cpus: int) -> Any:
         raise ParamsError(f"compute.engine is 'ray', but Ray is not installed. {remedy}") from None
     if not ray.is_initialized():
         try:
+            _knock(params.address)
             ray.init(address=params.address, num_cpus=None if params.address else cpus, log_to_driver=False, logging_level="WARNING")
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ParamsError(f"compute.address {params.address!r}: no Ray cluster answers ({line}).") from error
+            raise ParamsError(f"compute.address {params.address!r}: no Ray cluster answers ({line}). Start it, or correct it.") from error
     return ray
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens at ``[ray://]host:port``; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: ComputeParams, ordered: bool) -> Iterator[Result]:

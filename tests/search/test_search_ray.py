@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from search_project import TOY
 
+from musicgenre.errors import ParamsError
 from musicgenre.features.extract import extract
 from musicgenre.layout import Layout
 from musicgenre.lineage import file_sha256
@@ -103,3 +104,14 @@ def test_features_from_a_cluster_are_the_same_bytes(
         threading.Thread(target=lose, daemon=True).start()
     assert made(ComputeParams(engine="ray", address=cluster.address, workers=2)) == local
     assert lost.is_set() == lose_a_node
+
+
+def test_a_cluster_that_is_away_is_an_error_within_seconds(project: Layout, make_params: Callable[..., Params]) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    began = time.monotonic()
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        params = make_params(behave={}, compute={"engine": "ray", "address": address, "workers": 2})
+        with pytest.raises(ParamsError, match=rf"compute.address '{address}': no Ray cluster answers \(.*refused"):
+            run_search("classical", params, project, family=TOY, quiet=True)
+    assert time.monotonic() - began < 60
+    assert not (project.root / "hooks" / "calls.jsonl").exists()
