@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -207,6 +208,22 @@ def test_two_workers_and_one_come_to_the_same(project: Layout, make_params: Make
         shutil.rmtree(project.work)
     pd.testing.assert_frame_equal(found[0], found[2])
     pd.testing.assert_frame_equal(found[1], found[3])
+
+
+def test_data_is_opened_once_a_worker_not_once_a_trial(project: Layout, make_params: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from musicgenre.models.corpus import Corpus
+
+    opened: list[object] = []
+    really = Corpus.open
+
+    def counted(*arguments: Any, **named: Any) -> Corpus:
+        opened.append(arguments)
+        return really(*arguments, **named)
+
+    monkeypatch.setattr(Corpus, "open", counted)
+    summary = run_search("classical", make_params(trials=5, epochs=1), project, family=TOY, quiet=True)
+    assert summary.trials["complete"] == 5
+    assert len(opened) == 2, "by the driver and by its one worker"
 
 
 @pytest.mark.slow
