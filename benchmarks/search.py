@@ -121,6 +121,11 @@ def plain_trial(root: str, config: dict[str, Any], epochs: int, seed: int) -> fl
     return headline(rows["label"].to_numpy(), np.asarray(fitted.predict(found, "validation"), dtype=np.float64))["macro_f1"]
 
 
+def _hush() -> None:
+    """TensorFlow's greetings, once a trial, would bury the figures."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def naive(layout: Any, budget_s: float, epochs: int) -> dict[str, float]:
     """One fresh process a trial, no pruning, random-start TPE of the same seed."""
     import multiprocessing as mp
@@ -137,7 +142,7 @@ def naive(layout: Any, budget_s: float, epochs: int) -> dict[str, float]:
     while time.monotonic() - started < budget_s or not records:
         index = len(records)
         config = propose(index, records, space, block, common, name="plain").config
-        with context.Pool(1) as pool:
+        with context.Pool(1, initializer=_hush) as pool:
             value = pool.apply(plain_trial, (str(layout.root), config, epochs, derived_seed("trial", common.seed, index)))
         records.append(Record(index, config, state="complete", value=value))
         best = max(best, value)

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -27,6 +28,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+_KNOCK_S = 10.0
 _AHEAD = 4  # ordered: items a worker may be ahead of the one waited for, which bounds what is held in memory
 
 
@@ -214,16 +216,42 @@ def _local(function: Callable[[Item], Result], items: Iterable[Item], count: int
             worker.stop()
 
 
-def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: ComputeParams, ordered: bool) -> Iterator[Result]:
+def connect_ray(params: ComputeParams, cpus: int) -> Any:
+    """The `ray` module, connected to the cluster at `params.address`, or to a local one of `cpus` CPUs.
+
+    Raises
+    ------
+    ParamsError
+        If Ray is not installed, or no cluster answers.
+    """
     try:
         import ray
     except ImportError:
-        raise ParamsError("compute.engine is 'ray', but Ray is not installed. Install the extra `ray`, or set it to 'local'.") from None
-
+        remedy = "Install the extra `ray` (`uv sync --extra train --extra ray`), or set it to local."
+        raise ParamsError(f"compute.engine is 'ray', but Ray is not installed. {remedy}") from None
     if not ray.is_initialized():
-        ray.init(address=params.address, num_cpus=None if params.address else worker_count(params), log_to_driver=False)
+        try:
+            _knock(params.address)
+            ray.init(address=params.address, num_cpus=None if params.address else cpus, log_to_driver=False, logging_level="WARNING")
+        except (OSError, RuntimeError) as error:
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ParamsError(f"compute.address {params.address!r}: no Ray cluster answers ({line}). Start it, or correct it.") from error
+    return ray
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens at ``[ray://]host:port``; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: ComputeParams, ordered: bool) -> Iterator[Result]:
+    ray = connect_ray(params, worker_count(params))
+    place = os.getcwd()  # noqa: PTH109 (a plain string travels to other machines)
 
     def call(item: Item) -> Result:  # `remote` takes functions only, `function` may be a partial
+        os.chdir(place)  # a node may have been started anywhere, and items may hold paths relative to the project
         return function(item)
 
     task = ray.remote(num_cpus=1, max_retries=3)(call)  # a lost node's items are computed again on another
@@ -250,4 +278,4 @@ def _ray(function: Callable[[Item], Result], items: Iterable[Item], params: Comp
             raise WorkerDied(f"A node or process of the cluster was lost, three times over ({type(error).__name__}).") from error
 
 
-__all__ = ["cores", "run", "worker_count"]
+__all__ = ["connect_ray", "cores", "run", "worker_count"]

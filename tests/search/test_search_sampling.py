@@ -74,6 +74,30 @@ def test_median_pruning_ends_the_worse_and_spares_the_better() -> None:
     assert "nan" in propose(4, records, SPACE, BLOCK, common, name="s").verdict(1, math.nan)
 
 
+def test_hyperband_holds_a_trial_against_those_before_it() -> None:
+    common = SearchCommon(pruner="hyperband", concurrent=1, sampler="random")
+
+    def stops(values: list[float], *, carry: bool) -> list[int]:
+        """The epoch at which each trial of these final scores is ended; 0: never."""
+        records: list[Record] = []
+        found = []
+        for index, value in enumerate(values):
+            proposal = propose(index, records, SPACE, FamilySearch(epochs=9), common, name="s")
+            rows = curve(value, 9)
+            last = next((n for n, row in enumerate(rows, 1) if proposal.verdict(n, row["validation_macro_f1"])), 0)
+            marks = proposal.marks if carry else {}
+            state = "pruned" if last else "complete"
+            records.append(Record(index, proposal.config, state=state, value=value, history=rows[: last or 9], marks=marks))  # type: ignore[arg-type]
+            found.append(last)
+        return found
+
+    falling = [0.9 - 0.05 * index for index in range(12)]
+    assert sum(map(bool, stops(falling, carry=True))) >= 8, "each is worse than the first of its bracket"
+    assert {last for last in stops(falling, carry=True) if last} <= {1, 3, 9}, "at Hyperband's rungs"
+    assert not any(stops(falling[::-1], carry=True)), "each is better than all before it"
+    assert not any(stops(falling, carry=False)), "without the marks there is nothing to compare with"
+
+
 def test_with_two_objectives_nothing_is_pruned() -> None:
     common = SearchCommon(pruner="median", objective2="latency", concurrent=1)
     records = [Record(i, {"x": 0.1, "kind": "a"}, state="complete", value=0.8, cost=3.0, history=curve(0.8)) for i in range(4)]

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -207,6 +208,41 @@ def test_two_workers_and_one_come_to_the_same(project: Layout, make_params: Make
         shutil.rmtree(project.work)
     pd.testing.assert_frame_equal(found[0], found[2])
     pd.testing.assert_frame_equal(found[1], found[3])
+
+
+def test_data_is_opened_once_a_worker_not_once_a_trial(project: Layout, make_params: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from musicgenre.models.corpus import Corpus
+
+    opened: list[object] = []
+    really = Corpus.open
+
+    def counted(*arguments: Any, **named: Any) -> Corpus:
+        opened.append(arguments)
+        return really(*arguments, **named)
+
+    monkeypatch.setattr(Corpus, "open", counted)
+    summary = run_search("classical", make_params(trials=5, epochs=1), project, family=TOY, quiet=True)
+    assert summary.trials["complete"] == 5
+    assert len(opened) == 2, "by the driver and by its one worker"
+
+
+@pytest.mark.slow
+def test_hyperband_prunes_ends_with_the_trials_asked_for_and_resumes_alike(project: Layout, make_params: Make) -> None:
+    columns = ["index", "state", "macro_f1", "config", "epochs", "reason"]
+    found = []
+    for pieces in ((10,), (3, 4, 10)):
+        for trials in pieces:
+            params = make_params(trials=trials, epochs=9, common={"pruner": "hyperband", "concurrent": 2}, compute={"workers": 2})
+            summary = run_search("classical", params, project, family=TOY, quiet=True)
+        found.append(pd.read_parquet(project.model("classical") / "trials.parquet")[columns])
+        shutil.rmtree(project.work)
+    assert summary.trials["total"] == 10
+    assert summary.trials["failed"] == 0
+    assert summary.trials["pruned"] >= 3
+    pruned = found[0][found[0]["state"] == "pruned"]
+    assert set(pruned["epochs"]) <= {1, 3, 9}
+    assert pruned["reason"].str.contains("behind the other trials at epoch").all()
+    pd.testing.assert_frame_equal(found[0], found[1])
 
 
 def test_a_family_switched_off_says_so_and_no_more(project: Layout, make_params: Make) -> None:

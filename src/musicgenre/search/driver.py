@@ -8,41 +8,29 @@ the study's store and tells the tracker. Which trial may start, and what it is, 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from musicgenre.errors import SearchError, TrackingUnavailable
+from musicgenre.errors import MusicGenreError, SearchError, TrackingUnavailable
 from musicgenre.models.base import PublishedSystem, Space
 from musicgenre.params import FamilySearch, SearchCommon
+from musicgenre.search.attempt import Attempt
+from musicgenre.search.budget import Budget
 from musicgenre.search.choice import candidates
 from musicgenre.search.live import View
-from musicgenre.search.pool import Pool
+from musicgenre.search.pool import Growth, Pool
 from musicgenre.search.records import Record
 from musicgenre.search.runs import StudyRuns
-from musicgenre.search.sampling import OBJECTIVE, Proposal, derived_seed, propose
+from musicgenre.search.sampling import derived_seed, propose
 from musicgenre.search.session import Message
 from musicgenre.search.store import StudyStore
 from musicgenre.tracking.tracker import now_ms
 
-_TICK_S = 0.5
-_GRACE = 0.25  # a trial that never reports may outlive the time budget by this share of it …
-_LEAST_GRACE_S = 10.0  # … and by this at least, before its process is ended
-_GROWTH = 0.08  # a worker that has grown by this share since its second trial is replaced …
-_LEAST_GROWTH_MB = 64.0  # … and by this at least: TensorFlow keeps some 6 MB of every trial's graphs
-
-
-@dataclass
-class _Busy:
-    """What a worker is at."""
-
-    record: Record
-    proposal: Proposal
-    history: list[dict[str, float]] = field(default_factory=list)
-    stop: str = ""  # why it was told to stop
-    state: str = "pruned"  # what that makes of it
+TICK_S = 0.5  # the loop looks at its budget this often
+_STILLBORN = 2  # so often a worker may die before its first trial
 
 
 @dataclass
@@ -62,53 +50,33 @@ class Driver:
     retries: dict[int, Record] = field(default_factory=dict)  # lost attempts to repeat, by index
 
     def __post_init__(self) -> None:
-        self._busy: dict[int, _Busy] = {}
+        self._budget = Budget(self.block.trials, self.block.timeout_s, self.common.patience)
+        self._busy: dict[int, Attempt] = {}
         self._idle: set[int] = set()
-        self._early_rss: dict[int, list[float]] = {}
+        self._growth = Growth()
         self._stillborn: dict[int, int] = {}  # deaths of a worker before its first trial
         self._recycled: set[int] = set()
-        self._started = time.monotonic()
-
-    # --- budget ---
 
     @property
-    def left_s(self) -> float | None:
-        """Seconds of the time budget that remain."""
-        return None if self.block.timeout_s is None else self.block.timeout_s - (time.monotonic() - self._started)
-
-    @property
-    def _out_of_time(self) -> bool:
-        return self.left_s is not None and self.left_s <= 0
+    def ended(self) -> str:
+        """Why there are no more trials, in words."""
+        return self._budget.ended(self.records)
 
     @property
     def _has_result(self) -> bool:
         return any(record.state == "complete" for record in self.records.values())
 
-    def _stale(self) -> bool:
-        """Whether the last `patience` trials, of those finished without a gap, brought nothing better."""
-        if not self.common.patience:
-            return False
-        best, since = -1.0, 0
-        for index in range(len(self.records)):
-            record = self.records[index]
-            if not record.finished:
-                break
-            if record.state == "complete" and (record.value or 0.0) > best:
-                best, since = record.value or 0.0, 0
-            else:
-                since += 1
-        return best >= 0 and since >= self.common.patience
-
     # --- what comes next ---
 
     def _next(self) -> int | None:
         """The trial to start now, or None: a lost one first, else the next whose predecessors have ended."""
-        if self._out_of_time and self._has_result:
+        over = self._budget.out_of_time
+        if over and self._has_result:
             return None
         if self.retries:
             return min(self.retries)
         index = len(self.records)
-        if index >= self.block.trials or self._stale() or (self._out_of_time and self._busy):
+        if index >= self.block.trials or self._budget.stale(self.records) or (over and self._busy):
             return None
         known = range(max(0, index - self.common.concurrent + 1))
         return index if all(self.records[item].finished for item in known) else None
@@ -130,11 +98,12 @@ class Driver:
         self.store.begin(record, self.space)
         self.records[index] = record
         self.runs.begin(record)
-        self._busy[worker] = _Busy(record, proposal)
+        self._busy[worker] = Attempt(record, proposal)
         self._idle.discard(worker)
-        self.pool.send(worker, self._task(record))
+        self.pool.send(worker, self.task(record))
 
-    def _task(self, record: Record) -> Message:
+    def task(self, record: Record) -> Message:
+        """What a worker is told of a trial."""
         return {
             "do": "trial",
             "index": record.index,
@@ -152,44 +121,22 @@ class Driver:
     # --- what workers say ---
 
     def _epoch(self, worker: int, message: Message) -> None:
-        busy = self._busy[worker]
-        row = {"epoch": int(message["epoch"]), "moment_ms": int(message["moment_ms"]), **message["metrics"]}
-        busy.history.append(row)
-        self.runs.epoch(busy.record.index, row)
-        value = message["metrics"].get(OBJECTIVE, float("nan"))
-        busy.stop = busy.proposal.verdict(message["epoch"], value)
-        if busy.stop and value != value:
-            busy.state = "failed"
-        if not busy.stop and self._out_of_time and self._has_result:
-            busy.stop = f"the time budget of {self.block.timeout_s:.0f} s ended"
-        self.records[busy.record.index] = replace(busy.record, history=tuple(busy.history))
-        self.pool.send(worker, {"stop": busy.stop})
+        attempt = self._busy[worker]
+        self.runs.epoch(attempt.record.index, attempt.epoch(message))
+        if not attempt.stop and self._budget.out_of_time and self._has_result:
+            attempt.stop = self._budget.time_ended
+        self.records[attempt.record.index] = attempt.so_far
+        self.pool.send(worker, {"stop": attempt.stop})
 
     def _fitted(self, worker: int, message: Message) -> None:
-        busy = self._busy[worker]
-        done = replace(busy.record, state="complete", value=message["value"])
+        attempt = self._busy[worker]
+        attempt.fitted = True
+        done = replace(attempt.record, state="complete", value=message["value"])
         rest = [record for record in self.records.values() if record.index != done.index]
         self.pool.send(worker, {"keep": any(record.index == done.index for record in candidates([*rest, done]))})
 
     def _end(self, worker: int, message: Message) -> None:
-        busy = self._busy.pop(worker)
-        event = message["event"]
-        changes: dict[str, Any] = {"ended_ms": now_ms(), "history": tuple(busy.history), "rss_mb": message.get("rss_mb", 0.0)}
-        if event == "done":
-            changes |= {name: message[name] for name in ("value", "metrics", "fit_s", "n_parameters")}
-            changes |= {"state": "complete", "cost": message.get("cost")}
-        elif event == "stopped":
-            last = busy.history[-1].get(OBJECTIVE) if busy.history else None
-            changes |= {"state": busy.state, "reason": busy.stop, "value": last if busy.state == "pruned" else None}
-        elif event == "died" and busy.stop:  # ended by us, over the time budget
-            changes |= {"state": "pruned", "reason": busy.stop}
-        elif event == "died" and busy.record.attempts == 1:
-            changes |= {"state": "lost", "reason": message["reason"]}
-        elif event == "died":
-            changes |= {"state": "failed", "reason": f"twice, {message['reason']}"}
-        else:
-            changes |= {"state": "failed", "reason": message["reason"]}
-        record = replace(busy.record, **changes)
+        record = self._busy.pop(worker).end(message)
         if record.state == "complete":
             self.pool.collect(message, self.kept(record.index))
         self.store.finish(record)
@@ -203,7 +150,7 @@ class Driver:
     def _purge(self) -> None:
         """Remove models that can no longer win."""
         alive = {record.index for record in candidates(list(self.records.values()))}
-        alive |= {busy.record.index for busy in self._busy.values()}
+        alive |= {attempt.record.index for attempt in self._busy.values()}
         for place in (self.store.folder / "models").glob("[0-9]*"):
             if int(place.name) not in alive:
                 shutil.rmtree(place, ignore_errors=True)
@@ -233,18 +180,15 @@ class Driver:
             self._recycled.discard(worker)
         else:
             self._stillborn[worker] = self._stillborn.get(worker, 0) + 1
-            if self._stillborn[worker] > 2:
+            if self._stillborn[worker] > _STILLBORN:
                 raise SearchError(f"a worker of {self.family} cannot start: {message['reason']}.")
-        self._early_rss.pop(worker, None)
-        if self.pending:
+        self._growth.forget(worker)
+        if self.pending and not (self._has_result and self._budget.out_of_time):
             self.pool.start(worker)
 
     def _after(self, worker: int, rss_mb: float) -> None:
         """A worker is free again, or is replaced when it has grown too much."""
-        early = self._early_rss.setdefault(worker, [])
-        if len(early) < 2:  # the second may import what the first had no need of
-            early.append(rss_mb)
-        if rss_mb > max(early) + max(_LEAST_GROWTH_MB, _GROWTH * max(early)):
+        if self._growth.too_much(worker, rss_mb):
             self._recycled.add(worker)
             self.pool.kill(worker)  # `wait` tells of its end, and it is started again
         else:
@@ -256,15 +200,13 @@ class Driver:
         return bool(self.retries) or len(self.records) < self.block.trials
 
     def _overdue(self) -> None:
-        """End trials that have not reported since the time budget ended, once there is a result."""
-        if self.left_s is None or not self._has_result:
+        """End trials in the middle of an epoch that outlive the time budget's grace, once there is a result."""
+        if not (self._has_result and self._budget.out_of_grace):
             return
-        assert self.block.timeout_s is not None
-        if -self.left_s > max(_LEAST_GRACE_S, _GRACE * self.block.timeout_s):
-            for worker, busy in self._busy.items():
-                if not busy.stop:
-                    busy.stop = f"the time budget of {self.block.timeout_s:.0f} s ended"
-                    self.pool.kill(worker)
+        for worker, attempt in self._busy.items():
+            if not attempt.stop and not attempt.fitted:
+                attempt.stop = self._budget.time_ended
+                self.pool.kill(worker)
 
     # --- the loop ---
 
@@ -286,10 +228,10 @@ class Driver:
                 if index is None:
                     break
                 self._begin(worker, index)
-            self.view.update(self._in_order(), left=self.left_s)
+            self.view.update(self._in_order(), left=self._budget.left_s)
             if not self._busy and self._next() is None:
                 return
-            for worker, message in self.pool.wait(_TICK_S):
+            for worker, message in self.pool.wait(TICK_S):
                 self._hear(worker, message)
             self._overdue()
             if self.runs.tracker.failure:
@@ -298,37 +240,14 @@ class Driver:
     def _in_order(self) -> list[Record]:
         return [self.records[index] for index in sorted(self.records)]
 
-    def refit(self, record: Record) -> None:
-        """Fit a finished trial once more, whose kept model was removed with the work cache. The same seed gives the same model.
-
-        Raises
-        ------
-        SearchError
-            If that fails, although it worked before.
-        """
-        self.view.note(f"{record.name}: its model is no longer in the work cache; it is fitted again")
-        self.pool.close()
-        self.pool.start(0)
-        while True:
-            for _, message in self.pool.wait(_TICK_S):
-                event = message["event"]
-                if event == "ready":
-                    self.pool.send(0, {**self._task(record), "objective2": "none"})
-                elif event in ("epoch", "fitted"):
-                    self.pool.send(0, {"stop": "", "keep": True})
-                elif event == "done":
-                    self.pool.collect(message, self.kept(record.index))
-                    return
-                else:
-                    raise SearchError(f"{record.name} could not be fitted again: {message.get('reason', event)}.")
-
     def interrupt(self, reason: str) -> None:
-        """Give up what is running; the next run repeats it."""
+        """Give up what is running; the next run repeats it, also where the storage cannot be told any more."""
         for worker in list(self._busy):
-            busy = self._busy.pop(worker)
-            record = replace(busy.record, state="lost", reason=reason, ended_ms=now_ms(), attempts=busy.record.attempts - 1)
-            self.store.finish(record)
+            attempt = self._busy.pop(worker)
+            record = replace(attempt.record, state="lost", reason=reason, ended_ms=now_ms(), attempts=attempt.record.attempts - 1)
+            with suppress(MusicGenreError):
+                self.store.finish(record)
             self.runs.end(record)
 
 
-__all__ = ["Driver"]
+__all__ = ["TICK_S", "Driver"]

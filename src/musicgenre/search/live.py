@@ -1,7 +1,8 @@
-"""What a person sees while a study runs: a live table on a terminal, a line a trial elsewhere, nothing when quiet."""
+"""What a person sees while a study runs: a live table on a terminal, nothing elsewhere (a line a trial with `--debug`)."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from musicgenre.search.records import Record
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
+
+log = logging.getLogger(__name__)
 
 _ROWS = 14  # of the table; the best trial is always among them
 _STYLE = {"running": "cyan", "complete": "green", "pruned": "yellow", "failed": "red"}
@@ -45,8 +48,8 @@ def best_of(records: Sequence[Record]) -> Record | None:
     return max(done, key=lambda record: (record.value or 0.0, -record.index), default=None)
 
 
-class Lines:
-    """For logs: one line when a trial ends."""
+class Log(Quiet):
+    """For runs without a terminal: a line a trial in the debug log (`--debug`), nothing otherwise."""
 
     def __init__(self, title: str, total: int) -> None:
         self.title, self.total = title, total
@@ -75,9 +78,7 @@ class Lines:
                 self.note(", ".join(parts))
 
     def note(self, text: str) -> None:
-        print(f"{self.title}: {text}", file=sys.stderr, flush=True)
-
-    def close(self) -> None: ...
+        log.debug("%s: %s", self.title, text)
 
 
 class Table:
@@ -110,17 +111,18 @@ class Table:
 
         grid = Grid(title=self.title, title_justify="left", title_style="bold", expand=False)
         for name, justify in (("trial", "left"), ("state", "left"), ("epoch", "right"), ("macro F1", "right"), ("time", "right")):
-            grid.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich's literal of the two words
-        grid.add_column("what", overflow="ellipsis", no_wrap=True, max_width=60)
+            grid.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # rich's literal of the two words
+        grid.add_column("what")  # alone gives way on a narrow terminal
         best = best_of(self._records)
         shown = list(self._records)[-_ROWS:]
         if best is not None and best not in shown:
             shown = [best, *shown[1:]]
         for record in shown:
-            epochs, what = str(len(record.history) or ""), record.reason or _gist(record)
-            cells = (record.name, record.state, epochs, _score(record), _clock(record), what)
+            cells = (record.name, record.state, str(len(record.history) or ""), _score(record), _clock(record))
+            # A configuration is cut where the line ends; a reason is not.
+            what = Text(record.reason) if record.reason else Text(_gist(record), overflow="ellipsis", no_wrap=True)
             style = "bold green" if record is best else _STYLE.get(record.state, "")
-            grid.add_row(*(Text(cell) for cell in cells), style=style)
+            grid.add_row(*(Text(cell) for cell in cells), what, style=style)
         finished = sum(record.finished for record in self._records)
         line = f"{finished} of {self.total} trials"
         if best is not None:
@@ -152,7 +154,7 @@ def view(title: str, total: int, *, quiet: bool) -> View:
     """The form that fits where standard error goes."""
     if quiet:
         return Quiet()
-    return Table(title, total) if sys.stderr.isatty() else Lines(title, total)
+    return Table(title, total) if sys.stderr.isatty() else Log(title, total)
 
 
-__all__ = ["Lines", "Quiet", "Table", "View", "best_of", "view"]
+__all__ = ["Log", "Quiet", "Table", "View", "best_of", "view"]

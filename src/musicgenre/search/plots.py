@@ -35,11 +35,12 @@ def study_page(path: Path, study: optuna.Study, title: str) -> list[str]:
         "History": lambda: draw.plot_optimization_history(study, **target),
         "Importance of parameters": lambda: draw.plot_param_importances(study, **target),
         "Parameters and results": lambda: draw.plot_parallel_coordinate(study, **target),
-        "Curves": lambda: draw.plot_intermediate_values(study),
     }
     if several:
         plots = {"Pareto front": lambda: draw.plot_pareto_front(study, target_names=["macro F1", "cost"]), **plots}
-        del plots["Curves"]
+    elif any(len(trial.intermediate_values) > 1 for trial in study.trials):  # families without epochs have no curves
+        titles = {"xaxis_title": "epoch", "yaxis_title": "validation macro F1"}
+        plots["Curves"] = lambda: draw.plot_intermediate_values(study).update_layout(**titles)
     parts: list[str] = []
     shown: list[str] = []
     for name, make in plots.items():

@@ -52,6 +52,27 @@ class Pool(Protocol):
         ...
 
 
+class Growth:
+    """Tells when a worker holds so much more memory than after its first trials that a fresh one should take its place."""
+
+    SHARE = 0.08
+    LEAST_MB = 64.0  # TensorFlow keeps some 6 MB of every trial's graphs
+
+    def __init__(self) -> None:
+        self._early: dict[int, list[float]] = {}
+
+    def too_much(self, worker: int, rss_mb: float) -> bool:
+        """Whether `rss_mb`, its resident memory after a trial, is too much."""
+        early = self._early.setdefault(worker, [])
+        if len(early) < 2:  # the second may import what the first had no need of
+            early.append(rss_mb)
+        return rss_mb > max(early) + max(self.LEAST_MB, self.SHARE * max(early))
+
+    def forget(self, worker: int) -> None:
+        """A fresh process goes by that number."""
+        self._early.pop(worker, None)
+
+
 def _end_with_parent() -> None:
     parent = mp.parent_process()
     if parent is not None:
@@ -195,4 +216,4 @@ class LocalPool:
         self._processes.clear()
 
 
-__all__ = ["LocalPool", "Pool", "serve", "thread_settings"]
+__all__ = ["Growth", "LocalPool", "Pool", "serve", "thread_settings"]

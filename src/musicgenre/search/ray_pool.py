@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicgenre.errors import ParamsError
+from musicgenre.compute import connect_ray
 from musicgenre.search.pool import thread_settings
 from musicgenre.search.session import Message, Session, one_line
 
@@ -83,18 +83,9 @@ class RayPool:
     def __init__(self, root: Path, reference: str, *, size: int, compute: ComputeParams) -> None:
         import sys
 
-        try:
-            import ray
-        except ImportError:
-            raise ParamsError("compute.engine is 'ray', but Ray is not installed. Run `uv sync --extra ray`, or set it to local.") from None
-        self._ray: Any = ray
+        self._ray = ray = connect_ray(compute, size)
         self.size = size
         self._arguments = (str(root.resolve()), reference, list(sys.path))
-        if not ray.is_initialized():
-            try:
-                ray.init(address=compute.address, log_to_driver=False, num_cpus=None if compute.address else max(size, 1))
-            except ConnectionError as error:
-                raise ParamsError(f"compute.address {compute.address!r}: no Ray cluster answers ({one_line(error)}).") from error
         gpus = float(ray.cluster_resources().get("GPU", 0.0))
         self._resources = {"num_cpus": 1, "num_gpus": min(1.0, gpus / size) if gpus else 0}
         self._actors: dict[int, Any] = {}

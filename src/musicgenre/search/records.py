@@ -36,6 +36,8 @@ class Record:
         A row an epoch: `epoch`, `moment_ms` and what the family reported.
     attempts
         How many processes it has taken.
+    marks
+        What the pruner noted about it, for judging later trials (Hyperband: its value at each rung that it reached).
     """
 
     index: int
@@ -54,6 +56,7 @@ class Record:
     rss_mb: float = 0.0
     seed: int = 0
     attempts: int = 1
+    marks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

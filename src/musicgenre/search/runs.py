@@ -16,6 +16,7 @@ from musicgenre.search.store import is_locked
 from musicgenre.tracking import Tracker
 from musicgenre.tracking.client import Dataset, Runs, RunState
 from musicgenre.tracking.tags import PUBLISHED, REASON, ROLE, STATE, WINNER, flat, lineage_tags, short, source_tags
+from musicgenre.tracking.tracker import is_temporary
 
 STUDY, PLACE, INDEX = "study", "place", "trial"
 _COLUMNS = ("macro_f1", "accuracy", "roc_auc", "top_3", "log_loss", "calibration_error")
@@ -60,6 +61,7 @@ class StudyRuns:
         """Make or reopen the parent run; bring its children into line with `records`; end what dead processes left running."""
         fixed = {**self._shared(), **tags, ROLE: "study", STATE: "running", "mlflow.note.content": short(note)}
         self.tracker.start(self.parent, title, fixed)
+        self.tracker.call(_without(self.parent, REASON))  # of an interruption that this run makes up for
         self.tracker.params(self.parent, flat(params))
         self.tracker.inputs(self.parent, self.inputs)
         finished = tuple(record for record in records if record.finished)
@@ -151,21 +153,25 @@ class StudyRuns:
         """Mark the winner's run (and no other) and give it the files in `folder`."""
         for other in others:
             if other.index != record.index and other.finished:
-                self.tracker.call(_take_crown(self.key(other.index)))
+                self.tracker.call(_without(self.key(other.index), WINNER))
         self.tracker.tags(self.key(record.index), {WINNER: "true"})
         self.tracker.artifact(self.key(record.index), folder)
 
 
-def _take_crown(key: str) -> Callable[[Tracker, Runs], None]:
+def _without(key: str, tag: str) -> Callable[[Tracker, Runs], None]:
+    """Take a tag off a run, if it has it."""
+
     def do(tracker: Tracker, runs: Runs) -> None:
         from mlflow.exceptions import MlflowException
 
         run = tracker.run_id(key)
         try:
-            if run and WINNER in runs.client.get_run(run).data.tags:
-                runs.client.delete_tag(run, WINNER)
-        except MlflowException:
-            return  # the run was removed by hand: it wears no crown
+            if run and tag in runs.client.get_run(run).data.tags:
+                runs.client.delete_tag(run, tag)
+        except MlflowException as error:
+            if is_temporary(error):
+                raise  # the queue tries again
+            return  # the run was removed by hand
 
     return do
 

@@ -77,7 +77,13 @@ class Proposal:
         if not self._prunes:
             return ""
         self._trial.report(value, epoch)
-        return f"behind the other trials at epoch {epoch} ({OBJECTIVE} {value:.3f})" if self._trial.should_prune() else ""
+        return f"behind the other trials at epoch {epoch} (macro F1 {value:.3f})" if self._trial.should_prune() else ""
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """What the pruner noted on the trial. It lives in this view of the study alone, so the record must carry it on."""
+        noted = self._trial.study.get_trials(deepcopy=False)[self._trial.number].system_attrs
+        return {name: value for name, value in noted.items() if isinstance(value, float)}
 
 
 def propose(
@@ -136,6 +142,7 @@ def study_view(
                 values=values or None,
                 intermediate_values=epochs_seen,
                 user_attrs={"published": record.published},
+                system_attrs=dict(record.marks) if known else {},
             )
         )
     return study

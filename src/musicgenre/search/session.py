@@ -8,6 +8,7 @@ whether to go on.
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import json
 import os
@@ -59,6 +60,8 @@ def one_line(error: BaseException) -> str:
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         text = f"out of memory{f' ({text})' if text else ''}"
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text = f"no space left on the disk{f' ({error.filename})' if error.filename else ''}"
     elif not isinstance(error, MusicGenreError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text[:_LINE]

@@ -1,4 +1,4 @@
-"""A study's store: an Optuna journal in the work cache, or any database that Optuna knows.
+"""The trials of a study as Optuna's storage holds them (see `storages`).
 
 The store holds finished and running trials; suggestions and pruning are worked
 out on a view of it in memory (`sampling`), so an epoch costs no disk write.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musicgenre.errors import SearchError, StorageFull
+from musicgenre.errors import MusicGenreError, SearchError
 from musicgenre.layout import Layout
 from musicgenre.models.base import Space
 from musicgenre.search.identity import SCHEMA
 from musicgenre.search.records import Record
 from musicgenre.search.spaces import inside
+from musicgenre.search.storages import explained, hold, open_storage, release, shown
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -72,27 +73,15 @@ def is_locked(layout: Layout, study: str) -> bool:
     return False
 
 
-def _mend(journal: Path) -> None:
-    """Cut a line that a kill left unfinished, and remove the lock of a writer that is no more (the study is ours)."""
-    for stale in journal.parent.glob(f"{journal.name}.lock*"):
-        with suppress(FileNotFoundError):
-            stale.unlink()
-    if not journal.is_file():
-        return
-    data = journal.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end != len(data):
-        with journal.open("r+b") as handle:
-            handle.truncate(end)
-
-
 class StudyStore:
-    """Trials of one study. Hold `locked` while it is open.
+    """Trials of one study. Hold `locked` while it is open, and `close` it.
 
     Raises
     ------
     SearchError
-        If the storage cannot be reached, or has a schema of another version.
+        If the storage cannot be reached, has a schema of another version, or fails later on.
+    StorageFull
+        If the disk is full; what was written before stays readable.
     """
 
     def __init__(self, layout: Layout, study: str, *, storage: str | None, directions: tuple[str, ...] = ("maximize",)) -> None:
@@ -103,41 +92,38 @@ class StudyStore:
         self.name = study
         self.folder = folder(layout, study)
         self.folder.mkdir(parents=True, exist_ok=True)
-        where = storage or str(self.folder / "journal.log")
-        try:
-            self._storage: BaseStorage = self._open(storage)
+        self._url = storage
+        self._failure: MusicGenreError | None = None
+        with self._explaining(opening=True):
+            self._storage: BaseStorage = open_storage(storage, self.folder)
+            self._held = hold(self._storage, study)
             wanted = [StudyDirection.MAXIMIZE if item == "maximize" else StudyDirection.MINIMIZE for item in directions]
             try:
                 self._study = self._storage.create_new_study(wanted, study)
-                self._storage.set_study_user_attr(self._study, _SCHEMA, SCHEMA)
             except optuna.exceptions.DuplicatedStudyError:
                 self._study = self._storage.get_study_id_from_name(study)
             found = self._storage.get_study_user_attrs(self._study).get(_SCHEMA)
-        except Exception as error:  # SQLAlchemy's, Optuna's and the journal's own errors
-            if isinstance(error, OSError) and error.errno == 28:
-                raise StorageFull(f"No space left while opening {where}.") from error
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            remedy = (
-                "Check search.common.storage; a database of an older Optuna needs `optuna storage upgrade`."
-                if storage
-                else f"Remove {self.folder} to begin the study anew."
-            )
-            raise SearchError(f"the study's storage {_shown(where)} cannot be used: {line} {remedy}") from error
-        if found != SCHEMA:
-            raise SearchError(f"{_shown(where)} holds the study in schema {found!r}, this version writes {SCHEMA}. Use another storage.")
-        self._ids = {record.index: trial for trial, record in self._all() if record.state != "lost"}
+            if found is None and not self._storage.get_all_trials(self._study, deepcopy=False):  # a kill came between making and marking it
+                self._storage.set_study_user_attr(self._study, _SCHEMA, found := SCHEMA)
+            if found != SCHEMA:
+                where = shown(storage) if storage else self.folder
+                raise SearchError(f"{where} holds the study in schema {found!r}, this version writes {SCHEMA}. Use another storage.")
+            self._ids = {record.index: trial for trial, record in self._all() if record.state != "lost"}
 
-    def _open(self, url: str | None) -> BaseStorage:
-        if url is not None:
-            from optuna.storages import RDBStorage
+    @contextmanager
+    def _explaining(self, *, opening: bool = False) -> Iterator[None]:
+        """Say in one line what the storage raises, and never write again: the last line may be half written."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except Exception as error:  # SQLAlchemy's, the driver's, Optuna's and the journal's own errors
+            self._failure = explained(error, url=self._url, place=self.folder, opening=opening)
+            raise self._failure from error
 
-            return RDBStorage(url)
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        journal = self.folder / "journal.log"
-        _mend(journal)
-        return JournalStorage(JournalFileBackend(str(journal)))
+    def close(self) -> None:
+        """Let go of the study; another process may go on with it."""
+        release(self._storage, self._held)
 
     def _all(self) -> Iterator[tuple[int, Record]]:
         for trial in self._storage.get_all_trials(self._study, deepcopy=False):
@@ -164,7 +150,8 @@ class StudyStore:
             distributions=distributions,
             user_attrs={"index": record.index, "published": record.published, _RECORD: self._text(record)},
         )
-        self._ids[record.index] = self._storage.create_new_trial(self._study, template_trial=template)
+        with self._explaining():
+            self._ids[record.index] = self._storage.create_new_trial(self._study, template_trial=template)
 
     def finish(self, record: Record) -> None:
         """A trial has ended: complete, pruned, failed or lost."""
@@ -172,29 +159,22 @@ class StudyStore:
 
         trial = self._ids[record.index]
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-        for epoch in record.history:
-            if "validation_macro_f1" in epoch:
-                self._storage.set_trial_intermediate_value(trial, int(epoch["epoch"]), float(epoch["validation_macro_f1"]))
-        self._storage.set_trial_user_attr(trial, _RECORD, self._text(record))
-        if record.reason:
-            self._storage.set_trial_user_attr(trial, "reason", record.reason)
         values = [value for value in (record.value, record.cost) if value is not None]
-        complete = len(values) == len(self._storage.get_study_directions(self._study))
-        self._storage.set_trial_state_values(trial, states.get(record.state, TrialState.FAIL), values if complete else None)
+        with self._explaining():
+            for epoch in record.history:
+                if "validation_macro_f1" in epoch:
+                    self._storage.set_trial_intermediate_value(trial, int(epoch["epoch"]), float(epoch["validation_macro_f1"]))
+            self._storage.set_trial_user_attr(trial, _RECORD, self._text(record))
+            if record.reason:
+                self._storage.set_trial_user_attr(trial, "reason", record.reason)
+            complete = len(values) == len(self._storage.get_study_directions(self._study))
+            self._storage.set_trial_state_values(trial, states.get(record.state, TrialState.FAIL), values if complete else None)
         if record.state == "lost":
             del self._ids[record.index]
 
     @staticmethod
     def _text(record: Record) -> str:
         return json.dumps(record.to_dict(), separators=(",", ":"), default=list)
-
-
-def _shown(where: str) -> str:
-    """`where` without a password."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(where)
-    return parts._replace(netloc=f"…@{parts.hostname}").geturl() if parts.password else where
 
 
 __all__ = ["StudyStore", "folder", "is_locked", "locked"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from musicgenre.tracking.columns import VIEW_TAG
 from musicgenre.tracking.store import Store
 from musicgenre.tracking.store import experiment as find_experiment
 from musicgenre.tracking.tags import KEY, PARENT
@@ -66,10 +67,11 @@ class Runs:
             self.client: MlflowClient = MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
             self.experiment_id = find_experiment(self.client, experiment, store)
 
-    def describe(self, text: str) -> None:
-        """The experiment's description, and the kind that makes the UI show runs and charts (not traces and prompts)."""
+    def describe(self, text: str, view: str = "") -> None:
+        """The experiment's description, the kind that makes the UI show runs (not traces and prompts), and a view (see `columns`)."""
         known = self.client.get_experiment(self.experiment_id).tags
-        for name, value in {"mlflow.note.content": text, "mlflow.experimentKind": "custom_model_development"}.items():
+        wanted = {"mlflow.note.content": text, "mlflow.experimentKind": "custom_model_development"}
+        for name, value in (wanted | ({VIEW_TAG: view} if view else {})).items():
             if known.get(name) != value:
                 self.client.set_experiment_tag(self.experiment_id, name, value)
 

@@ -27,8 +27,10 @@ BATCH_S = 0.4  # operations are gathered this long
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0)  # between attempts while the store is away; the last one repeats
 _TEMPORARY = (
     *("locked", "connection", "timed out", "timeout", "max retries", "unavailable", "refused", "reset by peer"),
-    *("api request", "502", "503", "504"),
+    *("api request", "502", "503", "504", "disk is full", "no space left"),
 )
+
+_LINE = 160  # characters of an error in a warning
 
 Operation = Callable[["Tracker", Runs], None]
 
@@ -39,7 +41,7 @@ def now_ms() -> int:
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether trying again may help: the store is away, locked or overloaded."""
+    """Whether trying again may help: the store is away, locked, overloaded or out of space."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     text = f"{type(error).__name__} {error}".lower()
@@ -58,6 +60,8 @@ class Tracker:
         Its name; made when it is not there.
     about
         Its description in the UI.
+    view
+        What its list of runs shows (see `columns`).
     patience_s
         How long closing waits for a store that is away.
 
@@ -67,9 +71,11 @@ class Tracker:
         On entering, if the store does not answer now.
     """
 
-    def __init__(self, params: TrackingParams, layout: Layout, experiment: str, *, about: str = "", patience_s: float = 15.0) -> None:
+    def __init__(
+        self, params: TrackingParams, layout: Layout, experiment: str, *, about: str = "", view: str = "", patience_s: float = 15.0
+    ) -> None:
         self.store: Store = resolve(params, layout)
-        self.experiment, self.about = experiment, about
+        self.experiment, self.about, self.view = experiment, about, view
         self.patience_s = patience_s
         self.unwritten = 0  # operations given up when closing
         self.refused = 0  # operations that MLflow refused for good
@@ -202,8 +208,8 @@ class Tracker:
                 action()
                 return True
             except Exception as error:  # MLflow raises its own, SQLAlchemy's, requests' and the system's errors
+                line = str(error).splitlines()[0] if str(error) else type(error).__name__
                 if not is_temporary(error):
-                    line = str(error).splitlines()[0] if str(error) else type(error).__name__
                     if vital:
                         self.failure = line
                         return False
@@ -211,7 +217,7 @@ class Tracker:
                     log.warning("not logged: %s", line)
                     return True
                 if attempt == 0:
-                    log.warning("%s does not answer; runs are kept in memory until it does", self.store.uri)
+                    log.warning("%s takes nothing (%s); runs are kept in memory until it does", self.store.uri, line[:_LINE])
                 if self._gave_up():
                     return False
                 time.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
@@ -248,7 +254,7 @@ class Tracker:
         def connect() -> None:
             nonlocal runs
             runs = Runs(self.store, self.experiment)
-            runs.describe(self.about)
+            runs.describe(self.about, self.view)
 
         connected = self._attempt(connect, vital=True) and runs is not None
         began = time.thread_time()
