@@ -217,11 +217,12 @@ def feeding(tracks: int, rounds: int) -> Figures:
         def batches(data: Segments) -> Iterator[Any]:
             for _ in range(steps):
                 chosen = rng.choice(len(owners), batch, replace=False)
-                yield data.batch(chosen), targets[labels[chosen]], np.ones(batch)
+                inputs = tuple(map(tf.constant, data.batch(chosen)))
+                yield inputs, tf.constant(targets[labels[chosen]]), tf.constant(np.ones(batch), tf.float32)
 
         def fed(data: Segments) -> None:
-            for inputs, wanted, weights in ahead(batches(data)):
-                float(step(tuple(map(tf.constant, inputs)), tf.constant(wanted), tf.constant(weights, tf.float32))[0])
+            for item in ahead(batches(data)):
+                float(step(*item)[0])
 
         def cached() -> None:
             for item in ready:
@@ -257,6 +258,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # as many as a trial has
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     times = 1 if options.quick else 3
     size = 96 if options.quick else 224
     figures = {

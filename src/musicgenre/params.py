@@ -118,7 +118,7 @@ class EmbedParams(Block):
     backbones: tuple[str, ...] = ("melnet",)
     segment_s: Positive = 3.0
     hop_s: Positive = 1.5
-    batch: Count = 64
+    batch: Count = 32
 
 
 class SearchCommon(Block):

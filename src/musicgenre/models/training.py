@@ -191,13 +191,14 @@ def train(
     smoothed = np.eye(classes, dtype=np.float32) * (1 - recipe.label_smoothing) + recipe.label_smoothing / classes
     deviations = tuple(float(array.std()) for array in training.sample(64))
 
-    def batches(order: NDArray[np.intp]) -> Iterator[tuple[Any, NDArray[np.float32], NDArray[np.float64]]]:
+    def batches(order: NDArray[np.intp]) -> Iterator[tuple[Any, Any, Any]]:
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             inputs, targets = training.batch(chosen), smoothed[training.labels[chosen]]
             if recipe.augmentation.active:
                 inputs, targets = augment(inputs, targets, recipe.augmentation, deviations, rng)
-            yield inputs, targets, balance[training.labels[chosen]] if recipe.class_weights else np.ones(len(chosen))
+            weights = balance[training.labels[chosen]] if recipe.class_weights else np.ones(len(chosen))
+            yield tuple(map(tf.constant, inputs)), tf.constant(targets), tf.constant(weights, tf.float32)
 
     rows: list[dict[str, float]] = []
     best, best_weights, stale = (-1.0, 0.0), model.get_weights(), 0
@@ -208,8 +209,8 @@ def train(
             shares = balance[training.labels]
             order = rng.choice(len(training), size=len(training), p=shares / shares.sum())
         loss = right = 0.0
-        for inputs, targets, weights in ahead(batches(order)):
-            part, hits = step(tuple(map(tf.constant, inputs)), tf.constant(targets), tf.constant(weights, tf.float32))
+        for prepared in ahead(batches(order)):
+            part, hits = step(*prepared)
             loss, right = loss + float(part), right + float(hits)
         if not math.isfinite(loss):
             raise ModelError(f"the loss is not a number after epoch {epoch}; lower the rate ({recipe.rate:g}) or the augmentation.")
