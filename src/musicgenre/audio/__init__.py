@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from musicgenre.audio.decode import decode_bytes, decode_file, probe, resample
 from musicgenre.audio.isolate import IsolatedDecoder, IsolatedWorkers
-from musicgenre.audio.signal import AudioInfo, Limits, PlainLimits, Signal
+from musicgenre.audio.signal import AudioInfo, Limits, PlainLimits, Signal, all_finite
 from musicgenre.audio.stream import AudioStream, open_stream
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Limits",
     "PlainLimits",
     "Signal",
+    "all_finite",
     "decode_bytes",
     "decode_file",
     "open_stream",

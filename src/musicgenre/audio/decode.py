@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from musicgenre.audio.signal import AudioInfo, Limits, Signal
+from musicgenre.audio.signal import AudioInfo, Limits, Signal, all_finite
 from musicgenre.audio.stream import open_stream
 from musicgenre.errors import NonFiniteAudio, SilentAudio, TooShort
 
@@ -69,7 +69,7 @@ def _decode(source: Path | str | bytes, *, rate: int, limits: Limits, name: str)
             parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         samples = np.concatenate(parts)
         info = stream.info
-    if not np.isfinite(samples).all():  # finite but huge samples can overflow in the mix or the filter
+    if not all_finite(samples):  # finite but huge samples can overflow in the mix or the filter
         raise NonFiniteAudio(f"{name}: samples up to {peak:.3g} overflow. Export the file again.")
     if info.duration_s < limits.min_duration_s:
         raise TooShort(f"{name}: {info.duration_s:.2f} s; at least {limits.min_duration_s:g} s are needed.")

@@ -120,4 +120,16 @@ class Signal:
         return len(self.samples) / self.rate
 
 
-__all__ = ["AudioInfo", "Limits", "PlainLimits", "Signal"]
+def all_finite(values: NDArray[Any]) -> bool:
+    """Whether every number of a float array is finite.
+
+    A NaN or an infinity makes a sum NaN or infinite, so a finite sum settles it without an array of
+    booleans, several times faster; only a sum that overflows is looked at number by number.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return True
+    return bool(np.isfinite(values).all())
+
+
+__all__ = ["AudioInfo", "Limits", "PlainLimits", "Signal", "all_finite"]

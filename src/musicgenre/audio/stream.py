@@ -21,7 +21,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from musicgenre.audio import ffmpeg
-from musicgenre.audio.signal import AudioInfo, Limits
+from musicgenre.audio.signal import AudioInfo, Limits, all_finite
 from musicgenre.audio.sniff import Container, is_cut_short, sniff
 from musicgenre.errors import (
     AudioError,
@@ -87,7 +87,7 @@ class AudioStream:
             frames += len(block)
             if frames > most:
                 raise TooLong(f"{self.name}: more than {self.limits.max_duration_s:g} s of audio. Cut it, or raise the limit.")
-            if not np.isfinite(block).all():
+            if not all_finite(block):
                 raise NonFiniteAudio(f"{self.name}: NaN or infinite samples near {frames / rate:.2f} s. Export the file again.")
             yield block
         if frames == 0 and (broken or self.info.truncated or 0 < self._claimed < _UNKNOWN):

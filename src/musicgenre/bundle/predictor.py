@@ -201,10 +201,12 @@ class Predictor:
         NonFiniteAudio
             If a sample is NaN or infinite.
         """
+        from musicgenre.audio import all_finite
+
         samples = np.ascontiguousarray(samples, dtype=np.float32)
         if samples.ndim != 1 or len(samples) == 0:
             raise TooShort(f"Expected samples [n ≥ 1], mono; found shape {list(samples.shape)}.")
-        if not np.isfinite(samples).all():
+        if not all_finite(samples):
             raise NonFiniteAudio(f"{int((~np.isfinite(samples)).sum())} of {len(samples)} samples are NaN or infinite.")
         duration = len(samples) / self.sample_rate
         found = self.classify_features(self.front_end.compute(samples, self.kinds), duration)

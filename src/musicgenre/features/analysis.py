@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musicgenre.audio import resample
+from musicgenre.audio import all_finite, resample
 from musicgenre.errors import FeatureError
 from musicgenre.features.filters import mel_bank
 from musicgenre.features.spectrum import frame_count, power_blocks, pre_emphasise
@@ -38,7 +38,7 @@ def check_samples(samples: NDArray[Any]) -> NDArray[np.float32]:
         raise FeatureError(f"samples: expected a vector of at least one sample, found shape {list(samples.shape)}.")
     if samples.dtype != np.float32:
         raise FeatureError(f"samples: expected float32, found {samples.dtype}.")
-    if not np.isfinite(samples).all():
+    if not all_finite(samples):
         raise FeatureError(f"samples: {int((~np.isfinite(samples)).sum())} of {samples.size} values are not finite.")
     if max(float(samples.max()), -float(samples.min())) > LOUDEST:
         raise FeatureError(f"samples: amplitudes beyond {LOUDEST:g} (full scale is 1) would overflow. Export the file again.")
