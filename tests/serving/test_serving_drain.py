@@ -14,26 +14,34 @@ from musicgenre.serving.drain import Drain, descriptors, refuse_connections
 from musicgenre.serving.packaging.smoke import free_port
 
 
-def test_the_signal_is_handed_on_after_a_moment_and_a_second_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sent", "at_once", "in_the_end"),
+    [
+        ([signal.SIGTERM], [], [signal.SIGTERM]),
+        ([signal.SIGINT, signal.SIGTERM], [], [signal.SIGINT]),  # Ctrl-C, and the supervisor's own word
+        ([signal.SIGINT, signal.SIGINT], [signal.SIGINT], [signal.SIGINT]),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGTERM], [signal.SIGINT, signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]),
+    ],
+)
+def test_a_signal_is_handed_on_once_and_after_a_moment(
+    monkeypatch: pytest.MonkeyPatch, sent: list[int], at_once: list[int], in_the_end: list[int]
+) -> None:
     monkeypatch.setattr("musicgenre.serving.drain.refuse_connections", lambda: 0)  # this process is not a service
+    monkeypatch.setattr("musicgenre.serving.drain._LATECOMERS_S", 0.05)
     told: list[int] = []
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    for number in kept:
+        signal.signal(number, lambda number, frame: told.append(number))
 
     async def scenario() -> None:
-        drain = Drain(seconds=0.05)
+        drain = Drain(seconds=0.3)
         drain.install()
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.sleep(0)
-        assert drain.active and not told
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.sleep(0)
-        assert told == [signal.SIGTERM]
-        for _ in range(500):
-            await asyncio.sleep(0.01)
-            if len(told) == 2:
-                return
-        pytest.fail("the first signal was never handed on")
+        for number in sent:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0)
+        assert drain.active and told == at_once
+        await asyncio.sleep(0.8)
+        assert told == in_the_end
 
     try:
         asyncio.run(scenario())

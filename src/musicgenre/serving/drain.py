@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import threading
@@ -45,10 +44,14 @@ def refuse_connections(candidates: Iterable[int] | None = None) -> int:
     """
     stopped = 0
     for descriptor in descriptors() if candidates is None else candidates:
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.shutdown(socket.SHUT_RDWR)
-                stopped += 1
+        with contextlib.suppress(OSError):
+            found = socket.socket(fileno=descriptor)  # raises where it is something else
+            try:
+                if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.shutdown(socket.SHUT_RDWR)
+                    stopped += 1
+            finally:
+                found.detach()
     return stopped
 
 
@@ -58,12 +61,14 @@ class Drain:
     Parameters
     ----------
     seconds
-        Between the signal and what uvicorn does about it. A second signal is handed on at once.
+        Between the signal and what uvicorn does about it. A second Ctrl-C is handed on at once. A SIGTERM in between adds
+        nothing: after a Ctrl-C the supervisor sends one too, and to uvicorn two signals mean to drop what is in flight.
     """
 
     def __init__(self, seconds: float = 0.5) -> None:
         self.seconds = seconds
         self.active = False
+        self._handed_on = False
 
     def install(self) -> None:
         """Stand before the handlers that are there; from the event loop's thread, nothing elsewhere than in the main one."""
@@ -77,8 +82,11 @@ class Drain:
 
     def _handler(self, before: Handler, loop: asyncio.AbstractEventLoop) -> Handler:
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.active:
+            if self._handed_on or (self.active and number == signal.SIGINT):
+                self._handed_on = True
                 before(number, frame)
+                return
+            if self.active:
                 return
             self.active = True
             loop.call_soon_threadsafe(loop.call_later, self.seconds, end, number)
@@ -86,9 +94,14 @@ class Drain:
         def end(number: int) -> None:
             refuse_connections()
             # Who was let in at the last moment gets to send a request: only then is the connection not idle.
-            loop.call_later(_LATECOMERS_S, before, number, None)
+            loop.call_later(_LATECOMERS_S, hand_on, number)
+
+        def hand_on(number: int) -> None:
+            if not self._handed_on:
+                self._handed_on = True
+                before(number, None)
 
         return handle
 
 
-__all__ = ["Drain", "refuse_connections"]
+__all__ = ["Drain", "descriptors", "refuse_connections"]
