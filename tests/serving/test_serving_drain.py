@@ -26,7 +26,7 @@ from musicgenre.serving.packaging.smoke import free_port
 def test_a_signal_is_handed_on_once_and_after_a_moment(
     monkeypatch: pytest.MonkeyPatch, sent: list[int], at_once: list[int], in_the_end: list[int]
 ) -> None:
-    monkeypatch.setattr("musicgenre.serving.drain.refuse_connections", lambda: 0)  # this process is not a service
+    monkeypatch.setattr("musicgenre.serving.drain.refuse_connections", lambda **_: True)  # this process is not a service
     monkeypatch.setattr("musicgenre.serving.drain._LATECOMERS_S", 0.05)
     told: list[int] = []
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -59,7 +59,10 @@ def test_a_socket_that_others_hold_too_refuses_and_can_listen_again() -> None:
             pass
         assert listening.fileno() in descriptors()
         with socket.socket() as other:
-            assert refuse_connections([other.fileno(), listening.fileno()]) == 1
+            ours = [other.fileno(), listening.fileno()]
+            assert not refuse_connections(ours, patient=True)  # the connection made above was never accepted
+            listening.accept()[0].close()
+            assert refuse_connections(ours, patient=True)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, timeout=5)
         listening.listen()

@@ -14,13 +14,16 @@ import asyncio
 import contextlib
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-_LATECOMERS_S = 0.2
+_LATECOMERS_S = 0.5
+_QUEUE_S = 0.002
+_QUEUE_AT = 24  # of `tcpi_unacked` in struct tcp_info: for a listening socket, connections that nobody has accepted yet
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -32,8 +35,8 @@ def descriptors() -> list[int]:
     return []
 
 
-def refuse_connections(candidates: Iterable[int] | None = None) -> int:
-    """Stop the sockets that listen, in every process that shares them; returns how many.
+def refuse_connections(candidates: Iterable[int] | None = None, *, patient: bool = False) -> bool:
+    """Stop the sockets that listen, in every process that shares them; true when none is left.
 
     A process that is started with such a socket later listens again.
 
@@ -41,18 +44,22 @@ def refuse_connections(candidates: Iterable[int] | None = None) -> int:
     ----------
     candidates
         File descriptors to look at; all of this process by default.
+    patient
+        Leave a socket alone while connections wait to be accepted: they would be reset.
     """
-    stopped = 0
+    none_left = True
     for descriptor in descriptors() if candidates is None else candidates:
         with contextlib.suppress(OSError):
             found = socket.socket(fileno=descriptor)  # raises where it is something else
             try:
                 if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    if patient and struct.unpack_from("I", found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), _QUEUE_AT)[0]:
+                        none_left = False
+                        continue
                     found.shutdown(socket.SHUT_RDWR)
-                    stopped += 1
             finally:
                 found.detach()
-    return stopped
+    return none_left
 
 
 class Drain:
@@ -89,10 +96,12 @@ class Drain:
             if self.active:
                 return
             self.active = True
-            loop.call_soon_threadsafe(loop.call_later, self.seconds, end, number)
+            loop.call_soon_threadsafe(lambda: loop.call_later(self.seconds, end, number))
 
-        def end(number: int) -> None:
-            refuse_connections()
+        def end(number: int, patience: int = 200) -> None:
+            if not refuse_connections(patient=patience > 0):
+                loop.call_later(_QUEUE_S, end, number, patience - 1)
+                return
             # Who was let in at the last moment gets to send a request: only then is the connection not idle.
             loop.call_later(_LATECOMERS_S, hand_on, number)
 
