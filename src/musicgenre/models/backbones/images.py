@@ -15,6 +15,15 @@ _VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
 
 
+# Torchvision's training: another set of tensors than the original's. `scripts/vgg16_weights.py` makes the file.
+TORCHVISION_VGG16 = WeightFile(
+    "vgg16_torchvision_no_top.weights.h5",
+    "torchvision",
+    "9ccfbc6a350e9583834b95d1810ddeeb0b68499bfdb3c903f30b457aa5dd8e9b",
+    licence="BSD-3-Clause",
+)
+
+
 def _three_channels(source: Any, *, size: int, top_db: float) -> Any:
     """dB [frames, bands] → [size, size, 3] in [0, 1]: resized bilinearly, the one channel three times."""
     import keras
@@ -65,7 +74,10 @@ class MobileNetV2:
 
 
 class Vgg16:
-    """VGG16 (Simonyan & Zisserman 2015), ImageNet, global average: 512-d. Images in BGR minus the ImageNet means."""
+    """VGG16 (Simonyan & Zisserman 2015), ImageNet, global average: 512-d.
+
+    Images in BGR minus the ImageNet means for the original's tensors (which Keras publishes); RGB, standardised, for torchvision's.
+    """
 
     name = "vgg16"
     kind = "mel"
@@ -78,6 +90,7 @@ class Vgg16:
             url=f"{_PUBLISHER}/vgg16/{_VGG16}",
             licence="CC-BY-4.0",
         ),
+        TORCHVISION_VGG16,
     )
 
     def check(self, front_end: FrontEnd) -> None:
@@ -91,7 +104,12 @@ class Vgg16:
 
         source = keras.Input(shape, name=self.kind)
         image = _three_channels(source, size=self.size, top_db=80.0)
-        image = keras.layers.Rescaling([255.0] * 3, [-103.939, -116.779, -123.68])(image)
+        if weights.variant == TORCHVISION_VGG16.variant:
+            deviations, means = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)
+            offsets = [-mean / deviation for mean, deviation in zip(means, deviations, strict=True)]
+            image = keras.layers.Rescaling([1 / deviation for deviation in deviations], offsets)(image)
+        else:
+            image = keras.layers.Rescaling([255.0] * 3, [-103.939, -116.779, -123.68])(image)
         net = keras.applications.VGG16(input_shape=(self.size, self.size, 3), include_top=False, weights=None, pooling="avg")
         _load(net, weights)
         return keras.Model(source, net(image), name=self.name)
@@ -105,4 +123,4 @@ def _load(net: Any, weights: Weights) -> None:
     net.trainable = False
 
 
-__all__ = ["MobileNetV2", "Vgg16"]
+__all__ = ["TORCHVISION_VGG16", "MobileNetV2", "Vgg16"]
