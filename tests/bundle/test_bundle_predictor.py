@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handmade_bundle import BANDS, CLASSES, RATE, member, write
-from musicgenre.bundle.caution import cautions
+from musicgenre.bundle.caution import Level, cautions
 from musicgenre.bundle.predictor import Predictor
 from musicgenre.bundle.reference import distance, statistics, summarise, track_vector
 from musicgenre.errors import BundleError, FeatureError
@@ -160,10 +160,10 @@ def test_cautions_of_the_signal(tmp_path: Path) -> None:
     spec = write(tmp_path / "bundle", [member(tmp_path / "m", "one")], front_end=FRONT_END, golden=False)
     time = np.arange(22050 * 4) / 22050
     clean = (0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
-    assert cautions(spec, duration_s=4.0, figures={}, samples=clean) == ()
+    assert cautions(spec, duration_s=4.0, figures={}, level=Level.of(clean)) == ()
     loud = np.clip(3 * clean, -1, 1)
-    assert cautions(spec, duration_s=4.0, figures={}, samples=loud)[0].startswith("clipped: ")
+    assert cautions(spec, duration_s=4.0, figures={}, level=Level.of(loud))[0].startswith("clipped: ")
     quiet = clean.copy()
     quiet[: len(quiet) * 3 // 4] = 0
-    assert cautions(spec, duration_s=4.0, figures={}, samples=quiet)[0].startswith("mostly_silent: 7")
-    assert cautions(spec, duration_s=1.2, figures={}, samples=clean[:500])[0].startswith("short: the clip has 1.2 s")
+    assert cautions(spec, duration_s=4.0, figures={}, level=Level.of(quiet))[0].startswith("mostly_silent: 7")
+    assert cautions(spec, duration_s=1.2, figures={}, level=Level.of(clean[:500]))[0].startswith("short: the clip has 1.2 s")

@@ -42,8 +42,8 @@ def test_stage_predict_and_service_see_the_same_bytes(
         seen.append({kind: np.array(values) for kind, values in features.items()})
         return real(self, features, duration_s)
 
-    service = make_service()  # before the watch: its golden clip is not what is looked at
     monkeypatch.setattr(Predictor, "kinds", KINDS)
+    service = make_service()  # before the watch: its golden clip is not what is looked at
     monkeypatch.setattr(Predictor, "classify_features", watched)
     Predictor.load(bundle).classify_file(path)
     answer = service.client.post("/classify", content=data, headers={"content-type": "audio/flac"})

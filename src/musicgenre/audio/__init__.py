@@ -5,7 +5,7 @@ same samples everywhere. Importing this package costs numpy, soundfile and soxr.
 
 ========================  ====================================================
 `decode_file, _bytes`     in this process (trusted files, tests, tools)
-`IsolatedDecoder`         in child processes that may die or be killed
+`IsolatedWorkers`         a task in child processes that may die or be killed
 `probe`                   what the header says, without decoding
 `open_stream`             blocks of native channels, for those who measure
 ========================  ====================================================
@@ -14,14 +14,13 @@ same samples everywhere. Importing this package costs numpy, soundfile and soxr.
 from __future__ import annotations
 
 from musicgenre.audio.decode import decode_bytes, decode_file, probe, resample
-from musicgenre.audio.isolate import IsolatedDecoder, IsolatedWorkers
+from musicgenre.audio.isolate import IsolatedWorkers
 from musicgenre.audio.signal import AudioInfo, Limits, PlainLimits, Signal, all_finite
 from musicgenre.audio.stream import AudioStream, open_stream
 
 __all__ = [
     "AudioInfo",
     "AudioStream",
-    "IsolatedDecoder",
     "IsolatedWorkers",
     "Limits",
     "PlainLimits",

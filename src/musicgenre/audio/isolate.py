@@ -23,14 +23,12 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from musicgenre import errors
-from musicgenre.audio.signal import AudioInfo, Limits, PlainLimits, Signal
 from musicgenre.audio.wire import Blob, receive, send
 from musicgenre.errors import AudioError, DecoderCrashed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-DECODE = "musicgenre.audio.worker:decode_task"
 MEMORY_BYTES = 3 << 30
 # A worker runs the code of its parent, which need not be installed: a bento's lies in a folder that only `sys.path` names.
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -55,7 +53,7 @@ def _widen(pipe: Any) -> None:
 class _Worker:
     """One child process and its two pipes."""
 
-    def __init__(self, task: str, memory_bytes: int) -> None:
+    def __init__(self, task: str, memory_bytes: int, environment: Mapping[str, str]) -> None:
         # -P: a file of the user's folder that is called like a module must not become one.
         command = [sys.executable, "-P", "-c", _START, _ROOT, "musicgenre.audio.worker", task, str(memory_bytes)]
         self.process = subprocess.Popen(
@@ -65,7 +63,7 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             bufsize=1 << 20,
             start_new_session=True,  # a group of its own, so that a kill reaches its ffmpeg too
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **_ENVIRONMENT, **environment},
         )
         for pipe in (self.process.stdin, self.process.stdout):
             _widen(pipe)
@@ -121,13 +119,24 @@ class IsolatedWorkers:
         Wall-clock seconds for one call.
     memory_bytes
         Address space of a worker (Linux), 0 for no bound.
+    environment
+        Variables that a worker has beside those of this process.
     """
 
-    def __init__(self, task: str, *, workers: int = 1, deadline_s: float = 60.0, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        task: str,
+        *,
+        workers: int = 1,
+        deadline_s: float = 60.0,
+        memory_bytes: int = MEMORY_BYTES,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.task = task
         self.workers = max(1, workers)
         self.deadline_s = deadline_s
         self.memory_bytes = memory_bytes
+        self._environment = dict(environment or {})
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         self._live: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -162,7 +171,7 @@ class IsolatedWorkers:
             return tuple(worker.process.pid for worker in self._live)
 
     def _spawn(self) -> _Worker:
-        worker = _Worker(self.task, self.memory_bytes)
+        worker = _Worker(self.task, self.memory_bytes, self._environment)
         with self._lock:
             self._live.add(worker)
         return worker
@@ -227,36 +236,4 @@ class IsolatedWorkers:
                     future.cancel()
 
 
-class IsolatedDecoder(IsolatedWorkers):
-    """`decode_file` and `decode_bytes` in workers.
-
-    Parameters
-    ----------
-    rate
-        Hz of the samples wanted.
-    limits
-        As for `decode_file`; `decode_timeout_s` is the deadline of one input.
-    """
-
-    def __init__(self, *, rate: int, limits: Limits, workers: int = 1, memory_bytes: int = MEMORY_BYTES) -> None:
-        super().__init__(DECODE, workers=workers, deadline_s=limits.decode_timeout_s, memory_bytes=memory_bytes)
-        self.rate = rate
-        self.limits = PlainLimits.of(limits)
-
-    def __enter__(self) -> IsolatedDecoder:
-        return self
-
-    def file(self, path: Path | str) -> Signal:
-        """As `decode_file`, and `DecoderCrashed`."""
-        return self._signal({"path": str(path), "name": str(path)}, {})
-
-    def bytes(self, data: bytes, *, name: str = "the upload") -> Signal:
-        """As `decode_bytes`, and `DecoderCrashed`."""
-        return self._signal({"name": name}, {"data": data})
-
-    def _signal(self, request: dict[str, Any], blobs: Mapping[str, Blob]) -> Signal:
-        reply, arrays = self.call({**request, "rate": self.rate, "limits": self.limits.to_dict()}, blobs)
-        return Signal(arrays["samples"], reply["rate"], AudioInfo.from_dict(reply["info"]))
-
-
-__all__ = ["IsolatedDecoder", "IsolatedWorkers"]
+__all__ = ["IsolatedWorkers"]

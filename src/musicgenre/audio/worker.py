@@ -11,23 +11,9 @@ import os
 import resource
 import signal
 import sys
-from typing import Any
 
-from musicgenre.audio.wire import Blob, receive, send
+from musicgenre.audio.wire import receive, send
 from musicgenre.errors import AudioError, MusicGenreError
-
-
-def decode_task(request: dict[str, Any], blobs: dict[str, bytes]) -> tuple[dict[str, Any], dict[str, Blob]]:
-    """`decode_file` or `decode_bytes`."""
-    from musicgenre.audio.decode import decode_bytes, decode_file
-    from musicgenre.audio.signal import PlainLimits
-
-    limits = PlainLimits(**request["limits"])
-    if "data" in blobs:
-        signal_ = decode_bytes(blobs["data"], rate=request["rate"], limits=limits, name=request["name"])
-    else:
-        signal_ = decode_file(request["path"], rate=request["rate"], limits=limits)
-    return {"rate": signal_.rate, "info": signal_.info.to_dict()}, {"samples": signal_.samples}
 
 
 def main(arguments: list[str]) -> None:

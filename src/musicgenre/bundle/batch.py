@@ -1,4 +1,4 @@
-"""Many files through one bundle: decoding in processes that may die, the model here."""
+"""Many files through one bundle: decoding and features in processes that may die, the model here."""
 
 from __future__ import annotations
 
@@ -66,25 +66,26 @@ def classify_files(predictor: Predictor, paths: Iterable[Path], *, limits: Limit
     Parameters
     ----------
     workers
-        Decoding processes, and files worked on at once; 0 means one a core.
+        Listening processes, and files worked on at once; 0 means one a core.
     """
-    from musicgenre.audio import IsolatedDecoder, PlainLimits
+    from musicgenre.audio import PlainLimits
+    from musicgenre.bundle.listen import Listener
 
     def one(path: Path) -> Outcome:
         try:
-            signal = decoder.file(path)
-            prediction = predictor.classify_samples(signal.samples)
+            listened = listener.file(path)
+            prediction = predictor.classify_heard(listened.heard)
         except AudioError as error:
             return Outcome(path, error=error)
-        if signal.info.truncated:
+        if listened.info.truncated:
             note = "truncated: the file ends before its header says it does."
             prediction = replace(prediction, warnings=(*prediction.warnings, note))
-        return Outcome(path, format=signal.info.format, prediction=prediction)
+        return Outcome(path, format=listened.info.format, prediction=prediction)
 
     paths = list(paths)
     workers = min(workers or cores(), max(1, len(paths)))
-    with IsolatedDecoder(rate=predictor.sample_rate, limits=limits or PlainLimits(), workers=workers) as decoder:
-        yield from decoder.map(one, paths)
+    with Listener(predictor.spec.front_end, predictor.kinds, limits=limits or PlainLimits(), workers=workers) as listener:
+        yield from listener.map(one, paths)
 
 
 __all__ = ["SUFFIXES", "Outcome", "classify_files", "cores", "find_files"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,23 @@ def _frames_rms(samples: NDArray[Any], count: int = 1024) -> NDArray[np.float32]
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", frames, frames) / count), dtype=np.float32)
 
 
-def cautions(
-    spec: BundleSpec,
-    *,
-    duration_s: float,
-    figures: Mapping[str, float],
-    samples: NDArray[Any] | None = None,
-) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Level:
+    """How loud a clip is: the share of its samples at full scale, and the share of its time that is all but silent."""
+
+    clipped: float
+    silent: float
+
+    @classmethod
+    def of(cls, samples: NDArray[Any]) -> Level:
+        """Of float32 [n ≥ 1], mono."""
+        # Most clips are nowhere near full scale: two reductions settle it without an array as long as the clip.
+        loud = bool(samples.max() >= FULL_SCALE or samples.min() <= -FULL_SCALE)
+        clipped = float(np.mean(np.abs(samples) >= FULL_SCALE)) if loud else 0.0
+        return cls(clipped, float(np.mean(_frames_rms(samples) < 10 ** (QUIET_DB / 20))))
+
+
+def cautions(spec: BundleSpec, *, duration_s: float, figures: Mapping[str, float], level: Level | None = None) -> tuple[str, ...]:
     """Warnings about one clip.
 
     Parameters
@@ -39,19 +50,14 @@ def cautions(
         Of the clip; compared with the longest segment of the members.
     figures
         `Prediction.statistics`; empty when the bundle has no reference.
-    samples
-        float32 [n], mono; without them nothing is said of clipping and silence.
+    level
+        Of the samples; without it nothing is said of clipping and silence.
     """
     found = []
-    if samples is not None:
-        # Most clips are nowhere near full scale: two reductions settle it without an array as long as the clip.
-        loud = bool(samples.max() >= FULL_SCALE or samples.min() <= -FULL_SCALE)
-        clipped = float(np.mean(np.abs(samples) >= FULL_SCALE)) if loud else 0.0
-        if clipped > CLIPPED_SHARE:
-            found.append(f"clipped: {clipped:.1%} of the samples are at full scale.")
-        silent = float(np.mean(_frames_rms(samples) < 10 ** (QUIET_DB / 20)))
-        if silent > SILENT_SHARE:
-            found.append(f"mostly_silent: {silent:.0%} of the clip is below {QUIET_DB:.0f} dBFS.")
+    if level is not None and level.clipped > CLIPPED_SHARE:
+        found.append(f"clipped: {level.clipped:.1%} of the samples are at full scale.")
+    if level is not None and level.silent > SILENT_SHARE:
+        found.append(f"mostly_silent: {level.silent:.0%} of the clip is below {QUIET_DB:.0f} dBFS.")
     longest = max(member.segmenting.length_s for member in spec.members)
     if duration_s < longest - 0.05:
         found.append(f"short: the clip has {duration_s:.1f} s; the model was trained on {longest:.1f} s and hears it repeated.")
@@ -64,4 +70,4 @@ def cautions(
     return tuple(found)
 
 
-__all__ = ["CLIPPED_SHARE", "QUIET_DB", "SILENT_SHARE", "cautions"]
+__all__ = ["CLIPPED_SHARE", "QUIET_DB", "SILENT_SHARE", "Level", "cautions"]

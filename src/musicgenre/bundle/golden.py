@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from musicgenre.errors import BundleError
 
 if TYPE_CHECKING:
+    from musicgenre.bundle.listen import Heard
     from musicgenre.bundle.predictor import Predictor
 
 RECIPE = "chords-1"
@@ -54,8 +55,13 @@ def record(predictor: Predictor) -> dict[str, Any]:
     return {"recipe": RECIPE, "probabilities": [float(value) for value in probabilities]}
 
 
-def difference(predictor: Predictor) -> float:
+def difference(predictor: Predictor, heard: Heard | None = None) -> float:
     """Largest absolute difference between the recorded and today's probabilities.
+
+    Parameters
+    ----------
+    heard
+        What a `Listener` made of the clip; by default it is heard in this process.
 
     Raises
     ------
@@ -67,21 +73,22 @@ def difference(predictor: Predictor) -> float:
         recipe = golden.get("recipe")
         raise BundleError(f"model {predictor.spec.model_id}: golden recipe is {recipe!r}, known is {RECIPE!r}. Export it again.")
     wanted = np.asarray(golden["probabilities"], dtype=np.float64)
-    found = predictor.classify_samples(clip(predictor.sample_rate)).probabilities
+    answer = predictor.classify_heard(heard) if heard else predictor.classify_samples(clip(predictor.sample_rate))
+    found = answer.probabilities
     if wanted.shape != found.shape:
         raise BundleError(f"model {predictor.spec.model_id}: {len(wanted)} golden probabilities for {len(found)} classes.")
     return float(np.abs(wanted - found).max())
 
 
-def check(predictor: Predictor) -> float:
-    """The difference, refused when above `TOLERANCE`.
+def check(predictor: Predictor, heard: Heard | None = None) -> float:
+    """`difference`, refused when above `TOLERANCE`.
 
     Raises
     ------
     BundleError
         If the answer is no longer the recorded one: features or runtime changed.
     """
-    found = difference(predictor)
+    found = difference(predictor, heard)
     if not found <= TOLERANCE:
         raise BundleError(
             f"model {predictor.spec.model_id} answers its golden clip {found:.2g} away from the recorded probabilities "

@@ -16,11 +16,12 @@ from musicgenre.bundle.files import read_bundle
 from musicgenre.bundle.reference import statistics, track_vector
 from musicgenre.bundle.spec import BundleSpec, MemberSpec
 from musicgenre.bundle.timeline import mix, on_grid
-from musicgenre.errors import BundleError, FeatureError, NonFiniteAudio, TooShort
+from musicgenre.errors import BundleError, FeatureError
 from musicgenre.features.segments import cut, segment_times
 
 if TYPE_CHECKING:
     from musicgenre.audio import Limits
+    from musicgenre.bundle.listen import Heard
     from musicgenre.features.frontend import FrontEnd
 
 
@@ -124,7 +125,7 @@ class Predictor:
     @property
     def sample_rate(self) -> int:
         """Samples per second that `classify_samples` expects."""
-        return int(self.front_end.sample_rate)
+        return int(self.spec.front_end["sample_rate"])
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -191,32 +192,22 @@ class Predictor:
             statistics=figures,
         )
 
-    def classify_samples(self, samples: NDArray[np.float32]) -> Prediction:
-        """Classify mono samples, float32 [n] in [−1, 1] at `sample_rate`.
-
-        Raises
-        ------
-        TooShort
-            If there is no sample.
-        NonFiniteAudio
-            If a sample is NaN or infinite.
-        """
-        from musicgenre.audio import all_finite
-
-        samples = np.ascontiguousarray(samples, dtype=np.float32)
-        if samples.ndim != 1 or len(samples) == 0:
-            raise TooShort(f"Expected samples [n ≥ 1], mono; found shape {list(samples.shape)}.")
-        if not all_finite(samples):
-            raise NonFiniteAudio(f"{int((~np.isfinite(samples)).sum())} of {len(samples)} samples are NaN or infinite.")
-        duration = len(samples) / self.sample_rate
-        found = self.classify_features(self.front_end.compute(samples, self.kinds), duration)
-        notes = cautions(self.spec, duration_s=duration, figures=found.statistics, samples=samples)
+    def classify_heard(self, heard: Heard) -> Prediction:
+        """Classify a clip whose features and level are at hand, as `listen` or a `Listener` returns them."""
+        found = self.classify_features(heard.features, heard.duration_s)
+        notes = cautions(self.spec, duration_s=heard.duration_s, figures=found.statistics, level=heard.level)
         return Prediction(**{**found.__dict__, "warnings": notes})
+
+    def classify_samples(self, samples: NDArray[np.float32]) -> Prediction:
+        """Classify mono samples, float32 [n] in [−1, 1] at `sample_rate` (raises as `listen`)."""
+        from musicgenre.bundle.listen import listen
+
+        return self.classify_heard(listen(samples, self.front_end, self.kinds))
 
     def classify_file(self, path: Path, limits: Limits | None = None) -> Prediction:
         """Decode and classify one file (raises the `AudioError` that says why it cannot be).
 
-        Decoding is in this process; for files of unknown origin decode in an `IsolatedDecoder` first.
+        Decoding is in this process; files of unknown origin belong into a `bundle.listen.Listener`.
         """
         from musicgenre.audio import PlainLimits, decode_file
 

@@ -1,7 +1,7 @@
-"""From an upload to a classification: decode in a process that may die, model in a bounded pool.
+"""From an upload to a classification: decoding and features in a process that may die, model in a bounded pool.
 
 The event loop never computes: a clip is one job in a thread that waits for the
-decoder's process and then runs features and model (both release the interpreter).
+listening process and then runs the model (which releases the interpreter).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from musicgenre.serving.memory import Trimmer
 from musicgenre.serving.uploads import MEGABYTE, ByteBudget, Upload
 
 if TYPE_CHECKING:
-    from musicgenre.audio import IsolatedDecoder
+    from musicgenre.bundle.listen import Listener
     from musicgenre.bundle.predictor import Predictor
     from musicgenre.params import ServeParams
     from musicgenre.serving.metrics import Metrics
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("musicgenre.serving")
 
 REGISTRY = Path("models/registry.json")  # of the project that the service runs in; a bento carries its entry along
-# What a decoder's process may map, libraries included (their address space alone is about 300 MB).
-DECODER_MEMORY_BYTES = 1 << 30
+# What a listening process may map, libraries included (their address space alone is about 300 MB).
+LISTENER_MEMORY_BYTES = 1 << 30
 # Of the request's time; a turn that comes with less than this left is of no use.
 _LEAST_SHARE = 0.05
 # Bytes: below this a thread costs more than the hash.
 _HASHED_AT_ONCE = 1 << 16
 
 
-def slots_of(settings: ServeParams) -> int:
-    """Clips worked on at once: `concurrency`, or one for every core this process may use."""
+def workers_of(settings: ServeParams) -> int:
+    """Listening processes: `concurrency`, or one for every core this process may use."""
     return settings.concurrency or len(os.sched_getaffinity(0))
 
 
@@ -53,7 +53,7 @@ def _content_decides(error: BaseException) -> bool:
 
 
 class Engine:
-    """One worker's model, decoders, queue and cache.
+    """One worker's model, listeners, queue and cache.
 
     `ready` is true once the model has answered its golden clip right; until
     then, and when it cannot, `reason` says why.
@@ -63,8 +63,11 @@ class Engine:
         self.located = located
         self.settings = settings
         self.metrics = metrics
-        self.slots = slots_of(settings)
-        self.admission = Admission(self.slots, settings.max_queue, settings.request_timeout_s)
+        self.workers = workers_of(settings)
+        # As many clips again come out of the queue, so that a listener has the next one while the model hears the last.
+        ahead = min(self.workers, settings.max_queue)
+        self.slots = self.workers + ahead
+        self.admission = Admission(self.slots, settings.max_queue - ahead, settings.request_timeout_s)
         self.budget = ByteBudget(int(settings.max_inflight_mb * MEGABYTE))
         self.cache: AnswerCache[Classified] = AnswerCache(settings.cache_entries, _content_decides)
         self.ready = False
@@ -74,7 +77,7 @@ class Engine:
         self.identity = ModelIdentity(located.name, located.version, "")
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="classify")
         self._predictor: Predictor | None = None
-        self._decoder: IsolatedDecoder | None = None
+        self._listener: Listener | None = None
         self._trim = Trimmer()
 
     @property
@@ -83,7 +86,7 @@ class Engine:
         return self._predictor
 
     def load(self) -> None:
-        """Load the model, start the decoders, ask the golden clip. Failure leaves the service alive and not ready."""
+        """Load the model, start the listeners, ask the golden clip. Failure leaves the service alive and not ready."""
         try:
             self._load()
         except MusicGenreError as error:
@@ -95,8 +98,9 @@ class Engine:
         return problems.model_unusable() if self.failed else problems.not_ready(self.reason)
 
     def _load(self) -> None:
-        from musicgenre.audio import IsolatedDecoder, PlainLimits
-        from musicgenre.bundle.golden import check
+        from musicgenre.audio import PlainLimits
+        from musicgenre.bundle.golden import check, clip
+        from musicgenre.bundle.listen import Listener
         from musicgenre.bundle.predictor import Predictor
 
         settings = self.settings
@@ -106,37 +110,38 @@ class Engine:
             max_bytes=int(settings.max_upload_mb * MEGABYTE),
             decode_timeout_s=settings.request_timeout_s,
         )
-        self._decoder = decoder = IsolatedDecoder(
-            rate=predictor.sample_rate, limits=limits, workers=self.slots, memory_bytes=DECODER_MEMORY_BYTES
+        self._listener = listener = Listener(
+            predictor.spec.front_end, predictor.kinds, limits=limits, workers=self.workers, memory_bytes=LISTENER_MEMORY_BYTES
         )
-        decoder.start()
+        listener.start()
         digest = predictor.spec.digest
         if not self.located.version:
             self.located = with_registry(self.located, REGISTRY, digest)
         self.identity = ModelIdentity(self.located.name, self.located.version, digest)
-        check(predictor)
+        # The same way as every clip, through each listener; this process needs no front end.
+        for heard in listener.map(listener.samples, [clip(predictor.sample_rate)] * self.workers):
+            check(predictor, heard)
         self.ready, self.reason = True, ""
 
     def close(self) -> None:
-        """End the decoders; called when no request is under way any more."""
+        """End the listeners; called when no request is under way any more."""
         self.ready, self.reason = False, "The service is shutting down."
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._decoder is not None:
-            self._decoder.close()
+        if self._listener is not None:
+            self._listener.close()
 
     def _work(self, data: bytes) -> Classified:
         """In a thread of the pool: the whole way of one clip."""
-        assert self._decoder is not None
+        assert self._listener is not None
+        listened = self._listener.bytes(data)
         began = time.perf_counter()
-        signal = self._decoder.bytes(data)
-        decoded = time.perf_counter()
-        prediction = self.predictor.classify_samples(signal.samples)
-        done = time.perf_counter()
+        prediction = self.predictor.classify_heard(listened.heard)
+        seconds = {**listened.seconds, "model": time.perf_counter() - began}
         self._trim()
-        self.metrics.stage_seconds.labels("decode").observe(decoded - began)
-        self.metrics.stage_seconds.labels("model").observe(done - decoded)
-        cut_off = ("truncated: the file ends before its header says it does.",) if signal.info.truncated else ()
-        return Classified(prediction, signal.info.format, tuple(prediction.warnings) + cut_off)
+        for stage, taken in seconds.items():
+            self.metrics.stage_seconds.labels(stage).observe(taken)
+        cut_off = ("truncated: the file ends before its header says it does.",) if listened.info.truncated else ()
+        return Classified(prediction, listened.info.format, tuple(prediction.warnings) + cut_off)
 
     async def _job(self, data: bytes, deadline: float) -> Classified:
         loop = asyncio.get_running_loop()
@@ -209,4 +214,4 @@ def sniff(data: bytes) -> None:
         raise problems.from_audio_error(UnsupportedFormat("The content is not audio that can be read here."))
 
 
-__all__ = ["DECODER_MEMORY_BYTES", "Engine", "slots_of", "sniff"]
+__all__ = ["LISTENER_MEMORY_BYTES", "Engine", "sniff", "workers_of"]

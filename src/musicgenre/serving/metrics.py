@@ -64,7 +64,7 @@ class Metrics:
         self.waiting = gauge("waiting", "Requests admitted and not yet worked on.")
         self.working = gauge("working", "Clips being worked on.")
         self.upload_bytes = gauge("upload_bytes", "Bytes of uploads in memory.")
-        self.resident = gauge("resident_bytes", "Resident memory of the workers, decoders included.")
+        self.resident = gauge("resident_bytes", "Resident memory of the workers, listening processes included.")
         self.ready = gauge("ready", "Workers whose model has answered its golden clip right.")
         self._process = psutil.Process()
 

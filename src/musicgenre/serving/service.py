@@ -72,7 +72,7 @@ class MusicGenre:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # BentoML has no annotations here
     def close(self) -> None:
-        """End the decoders, tidy the figures."""
+        """End the listeners, tidy the figures."""
         self.engine.close()
         application.metrics.close()
 

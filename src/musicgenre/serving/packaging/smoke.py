@@ -42,11 +42,11 @@ class Served:
     ready_s: float
 
     def resident_mb(self) -> dict[str, float]:
-        """Resident memory in MB of the supervisor, the worker and the worker's decoders."""
-        figures = {"supervisor": self.process.memory_info().rss / 1e6, "worker": 0.0, "decoders": 0.0}
+        """Resident memory in MB of the supervisor, the worker and the worker's listening processes."""
+        figures = {"supervisor": self.process.memory_info().rss / 1e6, "worker": 0.0, "listeners": 0.0}
         for child in self.process.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                kind = "decoders" if "musicgenre.audio.worker" in child.cmdline() else "worker"
+                kind = "listeners" if "musicgenre.audio.worker" in child.cmdline() else "worker"
                 figures[kind] += child.memory_info().rss / 1e6
         return {name: round(value, 1) for name, value in figures.items()}
 
