@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ def measure(served: Served, clip: Path, *, path: str, multipart: bool, single: i
 
 
 def memory_mb(served: Served) -> float:
-    """The worker and its listening processes, pages that they share counted once (proportional set size)."""
+    """The worker and its listening processes some seconds later, pages that they share counted once (proportional set size)."""
+    time.sleep(5)
     return sum(process.memory_full_info().pss for process in served.process.children(recursive=True)) / 1e6
 
 

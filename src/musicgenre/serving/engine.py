@@ -78,7 +78,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="classify")
         self._predictor: Predictor | None = None
         self._listener: Listener | None = None
-        self._trim = Trimmer()
+        self._trimmer = Trimmer()
 
     @property
     def predictor(self) -> Predictor:
@@ -137,7 +137,6 @@ class Engine:
         began = time.perf_counter()
         prediction = self.predictor.classify_heard(listened.heard)
         seconds = {**listened.seconds, "model": time.perf_counter() - began}
-        self._trim()
         for stage, taken in seconds.items():
             self.metrics.stage_seconds.labels(stage).observe(taken)
         cut_off = ("truncated: the file ends before its header says it does.",) if listened.info.truncated else ()
@@ -153,6 +152,7 @@ class Engine:
                 return await loop.run_in_executor(self._pool, self._work, data)
             finally:
                 self.admission.observe(loop.time() - began)
+                self._trimmer.soon()
 
     async def classify(self, upload: Upload, deadline: float) -> tuple[Classified, bool]:
         """Classify one upload.

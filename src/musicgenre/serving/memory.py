@@ -11,9 +11,10 @@ Elsewhere nothing is done.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
-import time
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 MEGABYTE = 1 << 20
@@ -29,19 +30,26 @@ def return_memory() -> bool:
 
 
 class Trimmer:
-    """Hands free pages from inside the heap back, at most every `seconds`: bodies and buffers of many connections leave gaps."""
+    """Hands free pages from inside the heap back, at most every `seconds`: bodies and buffers of many connections leave gaps.
+
+    Used from one event loop only.
+    """
 
     def __init__(self, seconds: float = 3.0) -> None:
         self.seconds = seconds
-        self._last = time.monotonic()
+        self._planned = False
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
-    def __call__(self) -> None:
-        """Trim if it is time; milliseconds, outside the interpreter's lock."""
-        now = time.monotonic()
-        if self._trim is not None and now - self._last >= self.seconds:
-            self._last = now
-            self._trim(0)
+    def soon(self) -> None:
+        """Trim in `seconds`, unless that is planned already: so the last request of a crowd is followed by one."""
+        if self._trim is not None and not self._planned:
+            self._planned = True
+            asyncio.get_running_loop().call_later(self.seconds, self._start, self._trim)
+
+    def _start(self, trim: Callable[[int], int]) -> None:
+        self._planned = False
+        # Milliseconds, outside the interpreter's lock.
+        asyncio.get_running_loop().run_in_executor(None, trim, 0)
 
 
 __all__ = ["Trimmer", "return_memory"]
