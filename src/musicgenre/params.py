@@ -200,7 +200,7 @@ class PackageParams(Block):
 class ServeParams(Block):
     """Limits of the service; each can be set by `MUSICGENRE_SERVE_<KEY>` as well.
 
-    `concurrency` is the number of clips worked on at once (0: one a core); `max_queue`
+    `concurrency` is the number of listening processes, of clips heard at once (0: one a core); `max_queue`
     counts those that wait beside them. `max_inflight_mb` bounds all uploads in memory together.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving_harness import Running, Wav, start_service, stop_service
+from serving_harness import BIN, Running, Wav, start_service, stop_service
 
 FORBIDDEN = (
     "tensorflow",
@@ -126,6 +127,12 @@ def test_bad_settings_are_named(bundle: Path, tmp_path: Path, settings: dict[str
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert done.returncode != 0
     assert "ParamsError" in done.stderr and words in done.stderr
+    (tmp_path / "params.yaml").write_text("serve:\n  top_k: 3\n")
+    served = subprocess.run(
+        [BIN / "musicgenre", "serve"], capture_output=True, text=True, env={**os.environ, **environment}, cwd=tmp_path, check=False
+    )
+    assert served.returncode == 2
+    assert served.stderr.startswith("error: ") and words in served.stderr and len(served.stderr.splitlines()) == 1
 
 
 def _blocks(repository: Path, language: str) -> list[str]:

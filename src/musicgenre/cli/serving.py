@@ -35,7 +35,7 @@ def package_command(
     if result.smoke:
         memory = result.smoke["resident_mb"]
         rows["smoke test"] = f"answers as `predict`, bit by bit ({result.smoke['environment']} environment)"
-        rows["ready after"] = f"{result.smoke['ready_s']:.1f} s, worker {memory['worker']:.0f} MB, decoders {memory['decoders']:.0f} MB"
+        rows["ready after"] = f"{result.smoke['ready_s']:.1f} s, worker {memory['worker']:.0f} MB, listeners {memory['listeners']:.0f} MB"
     for name, value in rows.items():
         table.add_row(name, value)
     Console().print(table)

@@ -14,7 +14,7 @@ from musicgenre.errors import MusicGenreError
 from musicgenre.layout import Layout
 from musicgenre.params import ServeParams
 from musicgenre.serving.locate import BUNDLE_VARIABLE, locate
-from musicgenre.serving.settings import to_environment
+from musicgenre.serving.settings import load_settings, to_environment
 
 SERVICE = "musicgenre.serving.service:MusicGenre"
 
@@ -42,6 +42,7 @@ def command(settings: ServeParams, layout: Layout, *, host: str, port: int) -> t
     environment: Mapping[str, str] = os.environ
     root = layout.root.resolve()
     variables = {**to_environment(settings), **environment}
+    load_settings(variables)  # here it is one line; BentoML would wrap it in a traceback
     variables["BENTOML_DO_NOT_TRACK"] = "True"
     variables.setdefault("BENTOML_HOME", str(root / ".bentoml"))
     located = locate(root, environment)
@@ -57,6 +58,8 @@ def serve(settings: ServeParams, layout: Layout, *, host: str, port: int) -> NoR
     ------
     BundleError
         If there is no model to serve.
+    ParamsError
+        If a variable of the environment is no valid setting.
     PortTaken
         If the address is in use.
     """
