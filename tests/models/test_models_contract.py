@@ -192,6 +192,23 @@ def test_the_chosen_descriptors_stand_beside_the_model(make_layout: Callable[...
         assert model["selection"] == "anova" and sorted(table["feature"]) == sorted(model["selected"]) and len(table) == 5
         assert table["importance"].isna().all() == ("pca" in config)
         assert table["importance"].is_monotonic_decreasing or "pca" in config
+        assert list(table)[2:] == []
+
+
+def test_logistic_regression_says_what_each_descriptor_adds(make_layout: Callable[..., Layout]) -> None:
+    """The coefficients are those of the scaled columns: with them the probabilities come out."""
+    layout = make_layout(genres=3, tracks=8, backbone=True)
+    fitted, _, _ = fit("classical", layout, {"model": "lr", "select": "anova", "keep": 5})
+    table = fitted.descriptors().set_index("feature")
+    genres = [name for name in table if name.startswith("w_")]
+    assert genres == [f"w_{name}" for name in fitted.classes]
+    assert np.allclose(table["importance"], table[genres].abs().mean(axis=1))
+    rows = fitted.sample.astype(np.float64)
+    scaled = fitted.pipeline.named_steps["scale"].transform(rows[:, fitted.columns])
+    weights = table.loc[[fitted.names[column] for column in fitted.columns], genres].to_numpy()
+    scores = scaled @ weights + fitted.pipeline.named_steps["classify"].intercept_
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert np.allclose(p, fitted.row_probabilities(rows), atol=1e-9)
 
 
 def test_the_test_split_has_to_be_asked_for(make_layout: Callable[..., Layout]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,14 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from musicgenre.errors import ModelError
+from musicgenre.errors import EvaluationError, ModelError
 from musicgenre.layout import Layout
-from musicgenre.models import families, protocols, reproduce, reproduction_page
+from musicgenre.models import families, protocols, reproduce
 from musicgenre.models.config import parse_config
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.families.cnn import CnnConfig, build
 from musicgenre.models.pieces import pieces_of
-from musicgenre.params import FAMILIES, FamilySearch, Params
+from musicgenre.params import FAMILIES, FamilySearch, Params, parse_params
 
 
 def test_every_family_lists_what_its_publications_did() -> None:
@@ -105,10 +106,15 @@ def test_run_both_ways_and_not_twice(make_layout: Callable[..., Layout], tmp_pat
     table = (layout.reports / "reproduction" / "table.md").read_text(encoding="utf-8")
     assert "descriptors_lr" in table and "acc 0.49" in table and "skipped vgg16_frozen" in table
     page = (layout.reports / "reproduction" / "report.html").read_text(encoding="utf-8")
-    assert "descriptors_lr" in page and "Skipped vgg16_frozen" in page and page.count("Plotly.newPlot(") == 4  # two matrices, two ROC plots
+    assert "descriptors_lr" in page and "Skipped vgg16_frozen" in page
+    drawn = {"summary", *(f"{what}-descriptors_lr-{way}" for what in ("confusion", "roc") for way in ("own", "honest"))}
+    assert drawn | {"importances-descriptors_lr"} == set(re.findall(r'data-figure="([^"]+)"', page))
+    for way in ("own", "honest"):
+        table = pd.read_parquet(layout.reports / "reproduction" / f"descriptors_lr-{way}-descriptors.parquet")
+        assert list(table) == ["feature", "importance", "w_g00", "w_g01"] and table["importance"].is_monotonic_decreasing
+        assert f'data-name="genres-descriptors_lr-{way}"' in page
     truth = pd.read_parquet(layout.reports / "reproduction" / "descriptors_lr-honest-predictions.parquet").iloc[0]
-    assert f"<p>{truth['track_id']}, which is {truth['genre']}: " in page
-    assert "src=" not in page.split("</script>")[-1] and page.count("<th>recall</th>") == 2
+    assert f"<strong>{truth['track_id']}</strong>" in page
 
     def forbidden(*arguments: object, **more: object) -> None:
         raise AssertionError("fitted again")
@@ -167,18 +173,16 @@ def test_the_average_of_two_systems(make_layout: Callable[..., Layout], tiny_bac
     assert "VGG16 and XGBoost" in (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_curves_of_one_publication_share_a_figure(make_layout: Callable[..., Layout], tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "project")
-    shutil.copytree(make_layout(genres=2, tracks=12, noise=3.0).data, layout.data)
-    folder = layout.reports / "reproduction"
-    reproduce.reproduce_all(Params(), layout, names=["descriptors_lr"])
-    history = pd.read_parquet(folder / "descriptors_lr-own-history.parquet")
-    longer = pd.concat([history, history.assign(epoch=2, train_loss=0.1)])
-    for name in ("first", "second"):
-        longer.to_parquet(folder / f"{name}-own-history.parquet")
-    figure = reproduction_page._curves(folder, [{"name": "first"}, {"name": "descriptors_lr"}, {"name": "second"}])
-    assert len(figure.data) == 2 * 4  # loss and accuracy of training and validation; a model of one epoch has no curve
-    assert {trace.name for trace in figure.data} == {f"{name}, {side}" for name in ("first", "second") for side in ("train", "validation")}
+def test_a_cap_that_no_page_can_keep_is_refused_before_training(
+    make_layout: Callable[..., Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*arguments: object, **more: object) -> None:
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(reproduce, "_run", forbidden)
+    with pytest.raises(EvaluationError, match="max_report_mb is 1"):
+        params = parse_params({"evaluate": {"max_report_mb": 1.0}})
+        reproduce.reproduce_all(params, make_layout(genres=2, tracks=12, noise=3.0), names=["descriptors_lr"])
 
 
 def test_a_reshuffled_stream_tests_on_what_it_trained_on(make_layout: Callable[..., Layout]) -> None:

@@ -127,6 +127,7 @@ def _reproduce(
     Console().print(table)
     for missing, reason in skipped.items():
         Console().print(f"skipped {missing}: {reason}")
+    Console().print("Curves, matrices and the misheard tracks: reports/reproduction/report.html", highlight=False)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from musicgenre.bundle.spec import MemberSpec
 from musicgenre.errors import BundleError, MissingInput, ModelError
 from musicgenre.features.segments import InputSpec, Segmenting
 from musicgenre.lineage import file_sha256
-from musicgenre.models.classifiers import KINDS, Classifier, Rows, Svm
+from musicgenre.models.classifiers import KINDS, Classifier, Logistic, Rows, Svm
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.inputs import Segments, load_embeddings, load_segments
 
@@ -115,12 +115,18 @@ class ClassicalModel:
         """The columns that the model uses: `feature` and `importance`, most important first.
 
         Importance is NaN after PCA and for models that have none; then the order is that in which they were chosen.
+        Logistic regression has a column `w_<genre>` for each genre it was trained on as well: what one unit of the (scaled)
+        feature adds to the genre's score.
         """
         import pandas as pd
 
-        values = self.classifier.importance() if self.pipeline.named_steps["reduce"] == "passthrough" else None
+        plain, classifier = self.pipeline.named_steps["reduce"] == "passthrough", self.classifier
+        values = classifier.importance() if plain else None
         names = [self.names[column] for column in self.columns]
         table = pd.DataFrame({"feature": names, "importance": np.full(len(names), np.nan) if values is None else values})
+        if plain and isinstance(classifier, Logistic):
+            weights, _ = classifier.weights()
+            table = table.assign(**{f"w_{self.classes[label]}": weights[:, index] for index, label in enumerate(self.labels)})
         return table.sort_values("importance", ascending=False, kind="stable").reset_index(drop=True)
 
     def save(self, directory: Path) -> None:

@@ -24,6 +24,7 @@ from musicgenre.errors import ModelError, MusicGenreError
 from musicgenre.layout import Layout
 from musicgenre.lineage import canonical_hash, file_sha256
 from musicgenre.models import families, protocols
+from musicgenre.models.classical_model import ClassicalModel
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.reproduction_table import markdown
 from musicgenre.models.systems import Listed, find, systems
@@ -100,6 +101,9 @@ def _run(item: Listed, way: str, layout: Layout, block: FamilySearch, seed: int)
     cost = {"seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(time.process_time() - worked, 1)}
     with atomic_path(_beside(item, way, "history", layout)) as temporary:
         fitted.history.to_parquet(temporary)
+    if isinstance(fitted, ClassicalModel):
+        with atomic_path(_beside(item, way, "descriptors", layout)) as temporary:
+            fitted.descriptors().to_parquet(temporary)
     p = np.asarray(fitted.predict(testing, "test"), dtype=np.float64)
     return {**cost, "epochs": len(fitted.history), **_score(item, way, testing, p, layout, seed)}
 
@@ -166,9 +170,16 @@ def reproduce_all(
     """Every system (or `names`) that can run here; (results, why the others were skipped).
 
     `table.md`, written after each, and `report.html` (see `reproduction_page`), at the end, show all that was run on this split so far.
+
+    Raises
+    ------
+    EvaluationError
+        If `evaluate.max_report_mb` is too small for the page, sounds and pictures left out.
     """
+    from musicgenre.evaluation.report.shell import frame_size, room_for_media
     from musicgenre.models.reproduction_page import write_page
 
+    room_for_media(params.evaluate.max_report_mb, frame_size({}))  # a cap that no page can keep: now, not after hours of training
     folder = layout.reports / "reproduction"
     results: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
@@ -183,7 +194,7 @@ def reproduce_all(
             except MusicGenreError as error:
                 skipped[item.name] = str(error)
         write_text(folder / "table.md", markdown(_finished(layout), skipped))
-    write_page(folder, _finished(layout), skipped)
+    write_page(folder, _finished(layout), skipped, params, layout)
     return results, skipped
 
 

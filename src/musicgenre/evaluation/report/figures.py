@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,44 +11,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from musicgenre.evaluation import metrics
-from musicgenre.evaluation.dvcplots import curves, roc_points, thinned
+from musicgenre.evaluation.dvcplots import curves, roc_points
 from musicgenre.evaluation.explain.importance import Importance
+from musicgenre.evaluation.report.answers import confusion_matrix, learning_curves, roc_curves
+from musicgenre.evaluation.report.plotting import Figure, as_json, diagonal, unit_axis
 from musicgenre.evaluation.report.style import colour
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.evaluation.robustness import Robustness
 from musicgenre.evaluation.scoring import Level
-
-Figure = dict[str, Any]
-
-
-def _decoded(value: dict[str, Any]) -> list[Any]:
-    """Plotly packs arrays into base64; the page's own code wants to read them too."""
-    array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
-    shape = [int(part) for part in str(value.get("shape", "")).split(",") if part]
-    found: list[Any] = (array.reshape(shape) if shape else array).tolist()
-    return found
-
-
-def _rounded(value: Any) -> Any:
-    """Plain lists with five digits: a third of the bytes. What is not finite becomes null."""
-    if isinstance(value, np.ndarray):
-        return _rounded(value.tolist())
-    if isinstance(value, dict):
-        return _rounded(_decoded(value)) if "bdata" in value else {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        number = float(value)
-        return float(f"{number:.5g}") if np.isfinite(number) else None
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def as_json(figure: go.Figure, **layout: Any) -> Figure:
-    """A figure as the page wants it: no template, nothing to drag on a phone, `layout` laid over."""
-    figure.update_layout(dragmode=False, hoverlabel={"namelength": -1}, **layout)
-    found = figure.to_plotly_json()
-    found["layout"].pop("template", None)
-    return {"data": _rounded(found["data"]), "layout": _rounded(found["layout"])}
 
 
 def _names(evaluation: Evaluation) -> list[str]:
@@ -137,79 +106,15 @@ def cost_quality(evaluation: Evaluation) -> Figure:
 
 def training_curves(evaluation: Evaluation) -> Figure | None:
     """Loss, accuracy and macro F1 of every family that has a history; a point where that is one epoch."""
-    found: list[tuple[FamilyResult, Any]] = [(item, table) for item in evaluation.families if (table := curves(item, least=1)) is not None]
-    if not found:
-        return None
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
-    kinds = (
-        ("validation_loss", 1, "solid"),
-        ("train_loss", 1, "dot"),
-        ("validation_accuracy", 2, "solid"),
-        ("train_accuracy", 2, "dot"),
-        ("validation_macro_f1", 3, "solid"),
-    )
-    for item, table in found:
-        first = True
-        for column, row, dash in kinds:
-            if column not in table:
-                continue
-            words = column.replace("_", " ").replace("f1", "F1")
-            figure.add_scatter(
-                row=row,
-                col=1,
-                x=table["epoch"].tolist(),
-                y=table[column].tolist(),
-                name=item.name,
-                legendgroup=item.name,
-                showlegend=first,
-                mode="lines" if len(table) > 1 else "markers",
-                line={"color": colour(_names(evaluation), item.name), "dash": dash, "width": 2},
-                marker={
-                    "size": 9,
-                    "symbol": "circle" if dash == "solid" else "circle-open",
-                    "color": colour(_names(evaluation), item.name),
-                },
-                hovertemplate=f"{item.name}, {words}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>",
-            )
-            first = False
-    figure.update_yaxes(title={"text": "loss"}, row=1, col=1)
-    figure.update_yaxes(title={"text": "accuracy"}, row=2, col=1)
-    figure.update_yaxes(title={"text": "macro F1"}, row=3, col=1)
-    figure.update_xaxes(title={"text": "epoch"}, row=3, col=1)
-    return as_json(figure)
+    found = {item.name: table for item in evaluation.families if (table := curves(item, least=1)) is not None}
+    return learning_curves(found, _names(evaluation)) if found else None
 
 
 def confusion(item: FamilyResult, level: Level = "track", split: str = "test") -> Figure:
-    """Rows: what a track (or segment) is; columns: what was answered; colour: share of the row, text: how many."""
+    """Rows: what a track (or segment) is; columns: what was answered."""
     scores = item.scores[split]
     found = scores.answers(level)
-    counts = metrics.confusion(found.y, metrics.predicted_labels(found.p), len(scores.classes))
-    total = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
-    classes = list(scores.classes)
-    small = len(classes) <= 16
-    figure = go.Figure(
-        go.Heatmap(
-            z=share,
-            x=classes,
-            y=classes,
-            text=[[str(value) if value else "" for value in row] for row in counts.tolist()],
-            texttemplate="%{text}" if small else None,
-            customdata=counts,
-            hovertemplate="is %{y}, called %{x}: %{customdata} " + level + "s (%{z:.0%} of the genre)<extra></extra>",
-            zmin=0,
-            zmax=1,
-            showscale=False,
-            xgap=1,
-            ygap=1,
-        )
-    )
-    return as_json(
-        figure,
-        meta={"scale": "sequence"},
-        xaxis={"title": {"text": "answered"}, "side": "bottom", "tickangle": -45, "automargin": True, "constrain": "domain"},
-        yaxis={"title": {"text": "is"}, "autorange": "reversed", "automargin": True},
-    )
+    return confusion_matrix(found.y, found.p, scores.classes, noun=level)
 
 
 def roc(evaluation: Evaluation) -> Figure:
@@ -227,33 +132,14 @@ def roc(evaluation: Evaluation) -> Figure:
             line={"color": colour(_names(evaluation), item.name), "width": 2},
             hovertemplate=item.name + "<br>%{x:.1%} false, %{y:.1%} found<extra></extra>",
         )
-    _diagonal(figure)
-    return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
+    diagonal(figure)
+    return as_json(figure, xaxis=unit_axis("false positive rate"), yaxis=unit_axis("true positive rate"))
 
 
 def roc_by_genre(item: FamilyResult, level: Level = "track", split: str = "test") -> Figure:
     """One genre against the rest, a curve a genre."""
-    from sklearn.metrics import roc_curve
-
-    scores, figure = item.scores[split], go.Figure()
-    found = scores.answers(level)
-    for label, name in enumerate(scores.classes):
-        positive = found.y == label
-        if not positive.any() or positive.all():
-            continue
-        fpr, tpr, _ = roc_curve(positive, found.p[:, label])
-        fpr, tpr = thinned(fpr, tpr)
-        auc = item.figures[split].of(level).genres[label].roc_auc
-        figure.add_scatter(
-            x=fpr,
-            y=tpr,
-            name=f"{name} {auc:.2f}",
-            mode="lines",
-            line={"color": colour(scores.classes, name), "width": 1.5},
-            hovertemplate=name + "<br>%{x:.1%} false, %{y:.1%} found<extra></extra>",
-        )
-    _diagonal(figure)
-    return as_json(figure, xaxis=_unit("false positive rate"), yaxis=_unit("true positive rate"))
+    found = item.scores[split].answers(level)
+    return roc_curves(found.y, found.p, item.scores[split].classes, item.figures[split].of(level).genres)
 
 
 def reliability(evaluation: Evaluation, level: Level = "track") -> Figure:
@@ -279,18 +165,8 @@ def reliability(evaluation: Evaluation, level: Level = "track") -> Figure:
             visible=True if item.name == evaluation.selected or len(evaluation.ranked) <= 3 else "legendonly",
             hovertemplate=item.name + "<br>says %{x:.0%}, is right %{y:.0%} of %{customdata} " + level + "s<extra></extra>",
         )
-    _diagonal(figure)
-    return as_json(figure, xaxis=_unit("confidence"), yaxis=_unit("accuracy"))
-
-
-def _unit(title: str) -> Mapping[str, Any]:
-    return {"title": {"text": title}, "range": [-0.01, 1.01]}
-
-
-def _diagonal(figure: go.Figure) -> None:
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dash", "width": 1, "color": "#8a93a6"}, showlegend=False, hoverinfo="skip"
-    )
+    diagonal(figure)
+    return as_json(figure, xaxis=unit_axis("confidence"), yaxis=unit_axis("accuracy"))
 
 
 def robustness(evaluation: Evaluation, found: Robustness) -> Figure:
@@ -351,8 +227,6 @@ def importances(found: Sequence[Importance], limit: int = 20) -> Figure:
 
 __all__ = [
     "COSTS",
-    "Figure",
-    "as_json",
     "confusion",
     "cost_quality",
     "importances",

@@ -43,6 +43,7 @@
     const fresh = !drawn.has(element);
     drawn.add(element);
     Plotly.react(element, tinted(figure), themed(figure), config);
+    if (fresh && figure.layout.meta && figure.layout.meta.cards) element.on("plotly_click", (event) => pick(event.points[0]));
     if (fresh && element.dataset.figure === "map") element.on("plotly_click", (event) => choose(event.points[0].customdata[0], true));
   }
   const watcher = new IntersectionObserver((entries) => {
@@ -82,15 +83,37 @@
   const choices = [...document.querySelectorAll(".segmented button")], shown = {};
   const same = (element, key) => !(key in element.dataset) || element.dataset[key] === shown[key];
   for (const button of choices) for (const key of ["family", "level"]) if (button.dataset[key] && !(key in shown)) shown[key] = button.dataset[key];
-  choices.forEach((button) => button.addEventListener("click", () => {
-    Object.assign(shown, button.dataset);
+  function show(choice) {
+    Object.assign(shown, choice);
     choices.forEach((other) => other.setAttribute("aria-pressed", String(same(other, "family") && same(other, "level"))));
     document.querySelectorAll(".panel").forEach((panel) => {
       panel.hidden = !(same(panel, "family") && same(panel, "level"));
       if (!panel.hidden) panel.querySelectorAll(".plot").forEach(draw);
     });
-  }));
+  }
+  choices.forEach((button) => button.addEventListener("click", () => show(button.dataset)));
+  document.querySelectorAll("a[data-family]").forEach((link) => link.addEventListener("click", () => show(link.dataset)));
   document.querySelectorAll("details").forEach((item) => item.addEventListener("toggle", () => { if (item.open) item.querySelectorAll(".plot").forEach(draw); }));
+
+  /* --- cards by what a track is and what it was called --- */
+  const filters = [...document.querySelectorAll("[data-filter]")];
+  function filter() {
+    const asked = filters.filter((item) => item.value);
+    document.querySelectorAll("[data-filtered]").forEach((list) => {
+      const cards = [...list.children];
+      cards.forEach((card) => { card.hidden = asked.some((item) => card.dataset[item.dataset.filter] !== item.value); });
+      const words = list.parentElement.querySelector("[data-shown]");
+      words.textContent = asked.length ? `${cards.filter((card) => !card.hidden).length} of ${cards.length} shown.` : "";
+    });
+  }
+  filters.forEach((item) => item.addEventListener("change", filter));
+  if (filters.length) filter(); // a browser may remember the choice of an earlier visit
+  function pick(cell) {
+    if (!filters.length || cell.x === cell.y) return;
+    filters.forEach((item) => { item.value = item.dataset.filter === "called" ? cell.x : cell.y; });
+    filter();
+    filters[0].closest("section").scrollIntoView();
+  }
 
   /* --- sound: one player for the whole page --- */
   const player = document.getElementById("player"), audio = new Audio();

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from musicgenre import __version__
 from musicgenre.atomic import write_text
-from musicgenre.errors import AudioError, EvaluationError, FeatureError, MusicGenreError
+from musicgenre.errors import AudioError, FeatureError, MusicGenreError
 from musicgenre.evaluation.dvcplots import LEVELS
 from musicgenre.evaluation.explain.sections import Importances, Occlusions
-from musicgenre.evaluation.report import figures, tables, tracks
+from musicgenre.evaluation.report import figures, shell, tables, tracks
 from musicgenre.evaluation.report.media import Media
+from musicgenre.evaluation.report.plotting import Figure
 from musicgenre.evaluation.report.published import leak_words, published_table
+from musicgenre.evaluation.report.shell import PREVIEW_RATE, frame_size, room_for_media
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.evaluation.scoring import Features, Level
 from musicgenre.evaluation.sounds import Sounds
 from musicgenre.layout import Layout
 from musicgenre.params import Params
 
-PREVIEW_RATE = 22050
+_TEXT = 400_000  # bytes for tables and words
 
 
 @dataclass
@@ -31,23 +30,8 @@ class Page:
 
     evaluation: Evaluation
     media: Media
-    figures: dict[str, figures.Figure] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
-
-
-def _asset(name: str) -> str:
-    return importlib.resources.files("musicgenre.evaluation.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
-
-
-def script_json(value: Any) -> str:
-    """JSON that may stand inside a script element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
 def _quality(page: Page) -> None:
@@ -129,16 +113,9 @@ def build_page(evaluation: Evaluation, params: Params, layout: Layout) -> Page:
     EvaluationError
         If even without media the page would be over `evaluate.max_report_mb`.
     """
-    cap = int(params.evaluate.max_report_mb * 1e6)
     page = Page(evaluation, Media(budget=0))
     _quality(page)
-    fixed = sum(len(part) for part in (_plotly(), _asset("page.css"), _asset("page.js"), script_json(page.figures))) + 400_000
-    if fixed > cap:
-        raise EvaluationError(
-            f"evaluate.max_report_mb is {params.evaluate.max_report_mb:g}; without any sound or picture the page has {fixed / 1e6:.1f} MB. "
-            f"Allow at least {fixed / 1e6 + 1:.0f}."
-        )
-    page.media.budget = cap - fixed
+    page.media.budget = room_for_media(params.evaluate.max_report_mb, frame_size(page.figures) + _TEXT)
     if evaluation.selected and evaluation.family(evaluation.selected).figures["test"].headline:
         try:
             _understanding(page, evaluation.family(evaluation.selected), layout, _sounds(params, layout))
@@ -151,32 +128,23 @@ def build_page(evaluation: Evaluation, params: Params, layout: Layout) -> Page:
 
 def render(page: Page, params: Params) -> str:
     """The HTML text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    template = environment.from_string(_asset("page.html.j2"))
     evaluation = page.evaluation
-    return template.render(
+    missing: dict[str, Any] = {
+        "misheard": [],
+        "misheard_rest": None,
+        "robustness": None,
+        "robustness_of_all": None,
+        "occlusions": [],
+        "suspects": None,
+    }
+    return shell.render(
+        shell.asset("page.html.j2"),
+        page.figures,
+        page.media,
         e=evaluation,
-        parts={
-            "misheard": [],
-            "misheard_rest": None,
-            "robustness": None,
-            "robustness_of_all": None,
-            "occlusions": [],
-            "suspects": None,
-            **page.parts,
-        },
+        parts={**missing, **page.parts},
         selected=evaluation.family(evaluation.selected) if evaluation.selected else None,
-        figure_ids=set(page.figures),
-        figures=script_json(page.figures),
-        sounds=script_json(page.media.sounds),
-        media=page.media,
-        plotly=_plotly(),
-        css=_asset("page.css"),
-        js=_asset("page.js"),
         synthetic=params.dataset.source == "demo",
-        version=__version__,
         percent=f"{evaluation.confidence:.0%}",
     )
 
@@ -186,4 +154,4 @@ def write_report(evaluation: Evaluation, params: Params, layout: Layout) -> None
     write_text(layout.reports / "report.html", render(build_page(evaluation, params, layout), params))
 
 
-__all__ = ["Page", "build_page", "render", "script_json", "write_report"]
+__all__ = ["Page", "build_page", "render", "write_report"]

@@ -10,7 +10,7 @@ from typing import Any
 from musicgenre.evaluation.bootstrap import Interval
 from musicgenre.evaluation.comparison import Comparison
 from musicgenre.evaluation.explain.label_errors import Suspect
-from musicgenre.evaluation.metrics import confusion, predicted_labels
+from musicgenre.evaluation.metrics import GenreFigures, confusion, predicted_labels
 from musicgenre.evaluation.results import Evaluation, FamilyResult
 from musicgenre.evaluation.robustness import Robustness
 from musicgenre.evaluation.scoring import Level
@@ -126,6 +126,11 @@ def all_figures(evaluation: Evaluation, level: Level, split: str = "test") -> Ta
 
 def genres(item: FamilyResult, classes: Sequence[str], level: Level = "track", split: str = "test") -> Table:
     """One line a genre."""
+    return genre_lines(f"genres of {item.name}, {level}s", classes, item.figures[split].of(level).genres, level, split)
+
+
+def genre_lines(name: str, classes: Sequence[str], lines: Sequence[GenreFigures], level: Level = "track", split: str = "test") -> Table:
+    """One line a genre, of the figures in `lines`, a line a class."""
     columns = [
         ("genre", False, ""),
         (f"{level}s", True, f"test {level}s of the genre"),
@@ -136,13 +141,13 @@ def genres(item: FamilyResult, classes: Sequence[str], level: Level = "track", s
         ("PR AUC", True, "average precision against all other genres"),
     ]
     rows = []
-    for name, line in zip(classes, item.figures[split].of(level).genres, strict=True):
+    for genre, line in zip(classes, lines, strict=True):
         missing = f"no {split} {level}" if line.support == 0 else "never answered"
         note = f"one {level}: 0 or 1" if line.support == 1 else ""
         recall = number(line.recall, missing=missing)
         rows.append(
             [
-                Cell(name, sort=name),
+                Cell(genre, sort=genre),
                 number(line.support, ".0f"),
                 number(line.precision, missing="never answered"),
                 Cell(recall.text, recall.sort, note=note),
@@ -151,7 +156,7 @@ def genres(item: FamilyResult, classes: Sequence[str], level: Level = "track", s
                 number(line.pr_auc, missing=missing),
             ]
         )
-    return Table(f"genres of {item.name}, {level}s", columns, rows)
+    return Table(name, columns, rows)
 
 
 def mistakes(item: FamilyResult, split: str = "test", limit: int = 10) -> Table:
@@ -299,6 +304,7 @@ __all__ = [
     "bounded",
     "comparisons",
     "families",
+    "genre_lines",
     "genres",
     "label_errors",
     "mistakes",

@@ -13,8 +13,8 @@ from musicgenre.errors import FeatureError
 from musicgenre.evaluation.explain.embedding_map import EmbeddingMap
 from musicgenre.evaluation.explain.occlusion import Occlusion
 from musicgenre.evaluation.metrics import predicted_labels
-from musicgenre.evaluation.report.figures import Figure, as_json
 from musicgenre.evaluation.report.media import Media
+from musicgenre.evaluation.report.plotting import Figure, as_json
 from musicgenre.evaluation.report.style import colour, symbol
 from musicgenre.evaluation.results import FamilyResult
 from musicgenre.evaluation.scoring import Features
