@@ -94,10 +94,11 @@ def test_a_branch_that_learnt_groups_by_heart_is_not_trusted() -> None:
     seen: list[int] = []
     recipe = Recipe(epochs=8, batch=24, rate=3e-2)
     model, history = stacking.stack(_dense, training, validation, groups, recipe, seed=1, report=lambda epoch, metrics: seen.append(epoch))
-    assert seen == history["epoch"].tolist() == list(range(1, 2 * (1 + stacking.FOLDS) + 2))  # two inputs, all and three folds; the stack
+    # The networks that are kept, those of the folds in half as many epochs, the stack.
+    assert seen == history["epoch"].tolist() == list(range(1, 8 + stacking.FOLDS * 4 + 2))
     weights, _ = model.get_layer("probabilities").get_weights()
     trust = np.abs(weights).sum(axis=1)
     assert trust[2:].sum() > 4 * trust[:2].sum()
-    by_heart, average, stack = history.iloc[0], history.iloc[1], history.iloc[-1]
-    assert by_heart["train_accuracy"] == 1.0 and by_heart["validation_accuracy"] < 0.8
-    assert stack["validation_accuracy"] >= max(0.9, average["validation_accuracy"])
+    product, stack = history.iloc[:8], history.iloc[-1]
+    assert product["train_accuracy"].max() == 1.0
+    assert stack["validation_accuracy"] >= max(0.9, product["validation_accuracy"].max())
