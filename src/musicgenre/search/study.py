@@ -141,8 +141,8 @@ def _run(study: Settled, *, quiet: bool) -> StudySummary:
         with tracker:
             for name, reason in study.selection.skipped.items():
                 shown.note(f"published system {name} skipped: {reason}")
-            for option, reason in study.left_out.items():
-                shown.note(f"not searched: {option} {reason}")
+            if study.left_out:
+                shown.note(f"not searched, because what they read is not stored: {', '.join(study.left_out)}")
             budget = {"budget.trials": str(study.block.trials), "budget.timeout_s": f"{study.block.timeout_s or 0:g}"}
             runs.open(
                 title=study_run.title(study),
