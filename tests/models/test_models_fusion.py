@@ -99,6 +99,23 @@ def test_a_branch_that_learnt_groups_by_heart_is_not_trusted() -> None:
     weights, _ = model.get_layer("probabilities").get_weights()
     trust = np.abs(weights).sum(axis=1)
     assert trust[2:].sum() > 4 * trust[:2].sum()
+    assert np.array_equal(weights, np.concatenate([part[0, 0] * np.eye(2) for part in (weights[:2], weights[2:])]))  # a number a kind
     product, stack = history.iloc[:8], history.iloc[-1]
     assert product["train_accuracy"].max() == 1.0
     assert stack["validation_accuracy"] >= max(0.9, product["validation_accuracy"].max())
+
+
+def test_trust_is_the_likeliest_and_never_negative() -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 4, 600)
+    good = rng.normal(0, 1, (600, 4)) + 2.0 * np.eye(4)[labels]
+    against = rng.normal(0, 1, (600, 4)) - 1.0 * np.eye(4)[labels]
+    logs = np.stack([good, against, rng.normal(0, 1, (600, 4))], axis=1)
+    weights = stacking.trust(logs, labels)
+    assert weights[0] > 1 and weights[1] == 0 and weights[2] < 0.3
+
+    def loss(weights: np.ndarray[Any, Any]) -> float:
+        return float(-np.log(stacking.pool(logs, weights)[np.arange(600), labels]).mean())
+
+    for nudge in 0.05 * np.vstack([np.eye(3), -np.eye(3)]):
+        assert loss(np.maximum(weights + nudge, 0)) >= loss(weights) - 1e-9

@@ -1,9 +1,11 @@
-"""Stacking out of fold (Wolpert 1992): a network a kind, and a logistic regression that learns how far to trust each.
+"""Stacking out of fold (Wolpert 1992): a network a kind, and a weight a kind that says how far to trust it.
 
-What the regression learns from are probabilities of segments whose groups the
-networks had not seen: the training tracks are divided into folds that keep groups
-whole, and every fold is answered by networks trained on the others, for fewer epochs
-(`SHARE`). The networks that are kept are trained on all training tracks.
+The kinds' log probabilities are added with weights that are not negative (a logarithmic
+opinion pool, Genest & Zidek 1986; not negative after Breiman 1996). The weights are learnt from
+segments whose groups the networks had not seen: the training tracks are divided into
+folds that keep groups whole, and every fold is answered by networks trained on the
+others, for fewer epochs (`SHARE`). The networks that are kept are trained on all training
+tracks. A regression with a weight for every genre and kind learns the folds' artists by heart.
 
 The networks of all kinds are trained side by side in one graph, whose loss is the mean of
 theirs, so that an epoch costs what one of the other fusions does and its score can
@@ -84,7 +86,7 @@ def stack(
     seed: int,
     report: Report,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Train a network for every input and the regression over them.
+    """Train a network for every input, and learn the weights of their answers.
 
     Parameters
     ----------
@@ -113,17 +115,17 @@ def stack(
     divided = folds(training.labels, groups)
     kept = trained(training, recipe.epochs)
     classes = int(kept[0].outputs[0].shape[-1])
-    held_out = np.zeros((len(training), len(parts) * classes))
+    held_out = np.zeros((len(training), len(parts), classes))
     for others, fold in divided:
         answers = make_predict(_logarithms(trained(_some(training, others), math.ceil(SHARE * recipe.epochs))))
-        held_out[fold] = answers(_some(training, fold))
-    regression = _regression(held_out, training.labels, seed)
-    model = _whole(kept, regression, classes)
-    p = regression.predict_proba(held_out)
-    right = p[np.arange(len(p)), np.searchsorted(regression.classes_, training.labels)]
+        held_out[fold] = answers(_some(training, fold)).reshape(len(fold), len(parts), classes)
+    known, labels = np.unique(training.labels, return_inverse=True)
+    weights = trust(held_out[..., known], labels)
+    model = _whole(kept, weights, known, classes)
+    p = pool(held_out[..., known], weights)
     metrics = {
-        "train_loss": float(-np.log(np.clip(right, 1e-7, 1.0)).mean()),
-        "train_accuracy": float((regression.classes_[p.argmax(axis=1)] == training.labels).mean()),
+        "train_loss": float(-np.log(np.clip(p[np.arange(len(p)), labels], 1e-7, 1.0)).mean()),
+        "train_accuracy": float((p.argmax(axis=1) == labels).mean()),
     }
     metrics |= validation_metrics(validation, make_predict(model)(validation))
     last = 1 + sum(map(len, history))
@@ -147,7 +149,7 @@ def _product(networks: list[keras.Model]) -> keras.Model:
 
 
 def _logarithms(networks: list[keras.Model]) -> keras.Model:
-    """What the regression reads: the logarithms of all networks' probabilities, [segments, networks × classes]."""
+    """The logarithms of all networks' probabilities, [segments, networks × classes]."""
     import keras
 
     sources = _sources(networks)
@@ -155,25 +157,41 @@ def _logarithms(networks: list[keras.Model]) -> keras.Model:
     return keras.Model(sources, keras.layers.Concatenate()(logs))
 
 
-def _regression(rows: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
+def pool(logs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities [N, C] from log probabilities [N, kinds, C], added with a weight a kind."""
+    scores = np.einsum("nkc,k->nc", logs, weights)
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return result
 
-    return LogisticRegression(C=0.1, max_iter=2000, random_state=seed).fit(rows, labels)
+
+def trust(logs: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The weights [kinds], none negative, under which `pool` makes `labels` likeliest (a convex problem: there is one best loss)."""
+    from scipy.optimize import minimize
+
+    targets = np.eye(logs.shape[2])[labels]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        p = pool(logs, weights)
+        slope = np.einsum("nkc,nc->k", logs, p - targets) / len(labels)
+        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-300)).mean()), slope
+
+    kinds = logs.shape[1]
+    found: NDArray[np.float64] = minimize(loss, np.full(kinds, 1 / kinds), jac=True, method="L-BFGS-B", bounds=[(0, None)] * kinds).x
+    return found
 
 
-def _whole(finals: list[keras.Model], regression: Any, classes: int) -> keras.Model:
-    """The networks and the regression as one graph."""
+def _whole(networks: list[keras.Model], weights: NDArray[np.float64], known: NDArray[np.int64], classes: int) -> keras.Model:
+    """The networks and their weights as one graph; a genre that is not `known` from training is never the answer."""
     import keras
 
-    from musicgenre.models.classifiers import Logistic
-
-    weights, bias = np.zeros((len(finals) * classes, classes)), np.full(classes, _NEVER)
-    weights[:, regression.classes_], bias[regression.classes_] = Logistic(regression).weights()
-    logs = _logarithms(finals)
+    bias = np.full(classes, _NEVER)
+    bias[known] = 0.0
+    logs = _logarithms(networks)
     last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
     model = keras.Model(logs.inputs, last(logs.outputs[0]), name="stack")
-    last.set_weights([weights, bias])
+    last.set_weights([np.concatenate([weight * np.eye(classes) for weight in weights]), bias])
     return model
 
 
-__all__ = ["FOLDS", "SHARE", "folds", "stack"]
+__all__ = ["FOLDS", "SHARE", "folds", "pool", "stack", "trust"]

@@ -48,8 +48,8 @@ class MultimodalConfig(NetworkConfig):
         Two or more names joined by "+": stored kinds, or `embedding:<backbone>` for stored embeddings.
     fusion
         concatenate the branches' vectors; average them; or gated: a weighted average whose weights a sigmoid layer
-        computes from all branches, for every component; or stacking: a classifier each, and a logistic regression on
-        what they say out of fold (see `models.stacking`).
+        computes from all branches, for every component; or stacking: a classifier each, and a weight each, learnt
+        from what they say out of fold (see `models.stacking`).
     width, blocks, units
         Filters of a branch's first block, blocks, and the length of a branch's vector.
     image, scaling, squeeze, segment_s
