@@ -130,7 +130,8 @@ def grouped_folds(y: NDArray[np.int64], groups: NDArray[np.generic]) -> NDArray[
 def _standardised(values: Matrix) -> Matrix:
     """Zero mean and unit variance a column; zero where a column is constant."""
     spread = values.std(axis=0)
-    result: Matrix = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    varies = spread > 1e-12 * np.abs(values).max(axis=0)  # less is rounding
+    result: Matrix = (values - values.mean(axis=0)) / np.where(varies, spread, np.inf)
     return result
 
 
@@ -183,4 +184,4 @@ def walk(
     return np.array(taken, dtype=np.intp), np.array(errors)
 
 
-__all__ = ["FOLDS", "RIDGE", "Direction", "grouped_folds", "walk"]
+__all__ = ["BLOCK", "FOLDS", "RIDGE", "Direction", "grouped_folds", "walk"]
