@@ -17,12 +17,13 @@ from musicgenre.errors import ModelError, MusicGenreError
 from musicgenre.features.segments import cut, segment_times
 from musicgenre.layout import Layout
 from musicgenre.models import families
-from musicgenre.models.base import Choice
+from musicgenre.models.base import Choice, Float
 from musicgenre.models.classical_model import ClassicalModel
 from musicgenre.models.corpus import Corpus
 from musicgenre.models.keras_model import KerasModel
 from musicgenre.models.onnx.check import run_batched, session
-from musicgenre.params import FAMILIES, FamilySearch
+from musicgenre.models.selection import select
+from musicgenre.params import FAMILIES, EmbedParams, FamilySearch
 
 BLOCK = FamilySearch(epochs=2, segment_s=3.0, hop_s=1.5)
 # Small and quick, but every part of the real thing.
@@ -39,6 +40,7 @@ CASES += [("multimodal", {"kinds": "mel+embedding:tiny", "fusion": "average", "b
 CASES += [("multimodal", STACKED)]
 CASES += [("classical", {"model": kind, "trees": 20}) for kind in ("lr", "mlp", "rf", "xgb")]
 CASES += [("classical", {"model": "lr", "row": "track", "select": "anova", "keep": 5, "pca": 3, "class_weights": True})]
+CASES += [("classical", {"model": "lr", "select": method, "keep": 5}) for method in ("forward", "backward")]
 CASES += [("classical", {"model": "svm", "kernel": "linear"}), ("classical", {"model": "lr", "source": "tiny", "C": 0.1})]
 NAMES = [f"{name}-{'-'.join(str(value) for value in config.values())}" for name, config in CASES]
 
@@ -180,6 +182,63 @@ def test_space_is_a_space(family: str) -> None:
     assert kinds or backbones
     names = [system.name for system in made.published()]
     assert len(names) == len(set(names)) and all(system.source and system.title for system in made.published())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_published_systems_are_points_of_the_space(family: str) -> None:
+    """What a system chooses among named options is one of them; it may lack a stored backbone, or fix what is not searched."""
+    space = families.get(family).space(FamilySearch())
+    for system in families.get(family).published():
+        for name in {"optimizer", "kinds", "fusion", "kind", "model", "source", "row", "select"} & set(system.config):
+            dimension = space.dimensions[name]
+            assert isinstance(dimension, Choice) and system.config[name] in dimension.options, (system.name, name)
+
+
+def test_what_is_searched_by_default() -> None:
+    spaces = {family: families.get(family).space(FamilySearch()).dimensions for family in FAMILIES}
+    for family in ("cnn", "transfer", "multimodal"):
+        assert spaces[family]["optimizer"] == Choice(("adam", "adamw", "rmsprop", "sgd"))
+        assert isinstance(spaces[family]["l2"], Float)
+    assert set(spaces["multimodal"]["fusion"].options) == {"concatenate", "average", "gated", "stacking"}
+    assert any("embedding:melnet" in kinds for kinds in spaces["multimodal"]["kinds"].options)
+    steps = {"none", "variance", "mutual_information", "anova", "correlation", "forward", "backward", "l1", "importance"}
+    assert set(spaces["classical"]["select"].options) == steps
+    assert set(spaces["classical"]["source"].options) == {"descriptors", *EmbedParams().backbones}
+
+
+@pytest.mark.parametrize(
+    ("family", "config"), [("cnn", {}), ("multimodal", {}), ("multimodal", {"fusion": "gated"}), ("multimodal", STACKED)]
+)
+def test_l2_shrinks_every_kernel(
+    family: str, config: dict[str, Any], make_layout: Callable[..., Layout], tiny_backbone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss that is trained on grows by l2 times the squares of all kernels."""
+    import keras
+
+    from musicgenre.models import training
+
+    made: list[keras.Model] = []
+
+    def stop(model: keras.Model, optimizer: Any) -> Any:
+        made.append(model)
+        raise InterruptedError
+
+    monkeypatch.setattr(training, "make_step", stop)
+    with pytest.raises(InterruptedError):
+        fit(family, make_layout(genres=2, tracks=4, backbone=True), {**QUICK[family], **config, "l2": 0.25})
+    kernels = [variable for variable in made[0].trainable_variables if variable.path.endswith("kernel")]
+    squares = sum(float(keras.ops.sum(kernel**2)) for kernel in kernels)
+    assert sum(map(float, made[0].losses)) == pytest.approx(0.25 * squares, rel=1e-4)
+
+
+def test_columns_are_chosen_on_training_tracks_alone(make_layout: Callable[..., Layout]) -> None:
+    layout = make_layout(genres=3, tracks=8, backbone=True)
+    for method in ("forward", "backward", "anova"):
+        fitted, corpus, _ = fit("classical", layout, {"model": "lr", "row": "track", "select": method, "keep": 5})
+        known = corpus.rows("train")
+        rows = np.stack([np.asarray(corpus.store("descriptors").track(track)[0]) for track in known["track_id"]])
+        alone = select(method, rows.astype(np.float64), known["label"].to_numpy(), known["group"].to_numpy(), keep=5, seed=1)
+        assert np.array_equal(fitted.columns, alone)
 
 
 def test_the_chosen_descriptors_stand_beside_the_model(make_layout: Callable[..., Layout], tmp_path: Path) -> None:

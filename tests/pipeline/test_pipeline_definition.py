@@ -9,6 +9,9 @@ import pytest
 import yaml
 from imports import Imports
 
+from musicgenre.models import families
+from musicgenre.params import FAMILIES, FamilySearch, Params
+
 SEARCHES = ["search-cnn", "search-transfer", "search-multimodal", "search-classical"]
 STAGES = ["source", "manifest", "validate", "split", "features", "embed", *SEARCHES, "ensemble", "evaluate", "promote", "package"]
 
@@ -51,6 +54,16 @@ def test_inputs_are_written_by_an_earlier_stage(stages: dict[str, Any], reposito
                 assert any(dep == out or dep.startswith(out + "/") for out in written), f"{name}: {dep}"
         outs = [*stage.get("outs", []), *stage.get("metrics", [])]
         written.extend(out if isinstance(out, str) else next(iter(out)) for out in outs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_search_depends_on_all_that_its_space_reads(family: str, stages: dict[str, Any], repository: Path) -> None:
+    params = Params.model_validate(yaml.safe_load((repository / "params.yaml").read_text()))
+    deps = stages[f"search-{family}"]["deps"]
+    for block in (params.search.family(family), FamilySearch()):
+        kinds, backbones = families.get(family).needs(block)
+        assert {f"data/features/{kind}" for kind in kinds} <= set(deps)
+        assert backbones <= set(params.embed.backbones) and ("data/embeddings" in deps or not backbones)
 
 
 # What decides where or how loudly work is done, not what comes out of it.

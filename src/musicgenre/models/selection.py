@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musicgenre.errors import ModelError
+from musicgenre.models.sequential import walk
 
 Matrix = NDArray[np.float64]
 Columns = NDArray[np.intp]
@@ -67,40 +68,29 @@ def _importance(x: Matrix, y: NDArray[np.int64], keep: int, seed: int) -> Column
     return _top(ExtraTreesClassifier(200, random_state=seed, n_jobs=1).fit(x, y).feature_importances_, keep)
 
 
-def _sequential(direction: str) -> Callable[[Matrix, NDArray[np.int64], int, int], Columns]:
-    def select(x: Matrix, y: NDArray[np.int64], keep: int, seed: int) -> Columns:
-        from sklearn.feature_selection import SequentialFeatureSelector
-        from sklearn.linear_model import RidgeClassifier
-        from sklearn.preprocessing import StandardScaler
-
-        if keep >= x.shape[1]:
-            return np.arange(x.shape[1], dtype=np.intp)
-        folds = max(2, min(3, int(np.bincount(y)[np.unique(y)].min())))
-        selector = SequentialFeatureSelector(RidgeClassifier(), n_features_to_select=keep, direction=direction, cv=folds)
-        return np.flatnonzero(selector.fit(StandardScaler().fit_transform(x), y).get_support()).astype(np.intp)
-
-    return select
-
-
-METHODS: dict[str, Callable[[Matrix, NDArray[np.int64], int, int], Columns]] = {
+RANKINGS: dict[str, Callable[[Matrix, NDArray[np.int64], int, int], Columns]] = {
     "variance": _variance,
     "mutual_information": _mutual_information,
     "anova": _anova,
     "correlation": _correlation,
     "l1": _l1,
     "importance": _importance,
-    "forward": _sequential("forward"),
-    "backward": _sequential("backward"),
 }
+METHODS = (*RANKINGS, "forward", "backward")
 
 
-def select(method: str, x: Matrix, y: NDArray[np.int64], *, keep: int, seed: int) -> Columns:
+def select(method: str, x: Matrix, y: NDArray[np.int64], groups: NDArray[np.generic], *, keep: int, seed: int) -> Columns:
     """Columns of `x` [rows, D] to keep by `method`; all of them for `none` or when `keep` is not below D.
+
+    Parameters
+    ----------
+    y, groups
+        Genre (0 … C − 1) and group of every row. The sequential methods judge columns on groups that they were not fitted on.
 
     Raises
     ------
     ModelError
-        If the method is not known.
+        If the method is not known, or a sequential one is given rows of a single group.
     """
     everything = np.arange(x.shape[1], dtype=np.intp)
     if method == "none":
@@ -109,7 +99,13 @@ def select(method: str, x: Matrix, y: NDArray[np.int64], *, keep: int, seed: int
         raise ModelError(f"select is {method!r}; it can be none, {', '.join(METHODS)}.")
     if keep <= 0 or keep >= x.shape[1]:
         return everything
-    return METHODS[method](x.astype(np.float64), y, keep, seed)
+    values = x.astype(np.float64)
+    if method == "forward":
+        return walk("forward", values, y, groups, keep)[0]
+    if method == "backward":
+        dropped, _ = walk("backward", values, y, groups, x.shape[1] - keep)
+        return np.setdiff1d(everything, dropped)
+    return RANKINGS[method](values, y, keep, seed)
 
 
 __all__ = ["METHODS", "select"]

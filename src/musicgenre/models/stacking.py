@@ -1,16 +1,22 @@
-"""Stacking out of fold (Wolpert 1992): a network a kind, and a logistic regression that learns how far to trust each.
+"""Stacking out of fold (Wolpert 1992): a network a kind, and a weight a kind that says how far to trust it.
 
-What the regression learns from are probabilities of segments whose groups the
-network had not seen: the training tracks are divided into folds that keep groups
-whole, and every fold is answered by networks trained on the others. Then each
-network is trained once more on all training tracks; these are what is kept.
-Everything ends in one graph.
+The kinds' log probabilities are added with weights that are not negative (a logarithmic
+opinion pool, Genest & Zidek 1986; not negative after Breiman 1996). The weights are learnt from
+segments whose groups the networks had not seen: the training tracks are divided into
+folds that keep groups whole, and every fold is answered by networks trained on the
+others, for fewer epochs (`SHARE`). The networks that are kept are trained on all training
+tracks. A regression with a weight for every genre and kind learns the folds' artists by heart.
+
+The networks of all kinds are trained side by side in one graph, whose loss is the mean of
+theirs, so that an epoch costs what one of the other fusions does and its score can
+be held against theirs. Everything ends in one graph.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +32,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDS = 3
+SHARE = 0.5  # of a training's epochs, for the networks of the folds
 _FLOOR = 1e-4  # under a probability before its logarithm is taken
 _NEVER = -30.0  # score of a genre without training tracks
+_LEAST = 1e-7  # under a probability before its logarithm is taken in training
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,15 @@ class _Chosen:
         return self.rows[self.indices[indices]]
 
 
-def _part(segments: Segments, which: int, indices: NDArray[np.intp] | None = None) -> Segments:
-    """One input alone, of some segments (ascending) or of all."""
-    if indices is None:
-        return Segments((segments.rows[which],), segments.track, segments.labels, segments.n_tracks)
+def _some(segments: Segments, indices: NDArray[np.intp]) -> Segments:
+    """The segments at `indices` (ascending)."""
     tracks, track = np.unique(segments.track[indices], return_inverse=True)
-    return Segments((_Chosen(segments.rows[which], indices),), track, segments.labels[indices], len(tracks))
+    return Segments(tuple(_Chosen(rows, indices) for rows in segments.rows), track, segments.labels[indices], len(tracks))
+
+
+def _alone(segments: Segments, which: int) -> Segments:
+    """One input alone."""
+    return Segments((segments.rows[which],), segments.track, segments.labels, segments.n_tracks)
 
 
 def folds(labels: NDArray[np.int64], groups: NDArray[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -75,7 +86,7 @@ def stack(
     seed: int,
     report: Report,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Train a network for every input and the regression over them.
+    """Train a network for every input, and learn the weights of their answers.
 
     Parameters
     ----------
@@ -87,70 +98,100 @@ def stack(
     Returns
     -------
     (model, history)
-        One graph over all inputs. The history has a row a network, whose validation figures are those of the average of all that
-        are trained so far (the networks of the folds add nothing to it); the last row is the stack itself, `train_*` out of fold.
+        One graph over all inputs. The history has a row an epoch: first of the networks that are kept, then of each fold's; what is
+        scored is the normalised product of their probabilities. The last row is the stack itself, `train_*` out of fold.
     """
     import pandas as pd
 
     parts = range(len(training.rows))
+    history: list[pd.DataFrame] = []
+
+    def trained(segments: Segments, epochs: int) -> list[keras.Model]:
+        networks = [branch(which, _alone(segments, which)) for which in parts]
+        first, chosen = 1 + sum(map(len, history)), replace(recipe, epochs=epochs)
+        history.append(train(_product(networks), segments, validation, chosen, seed=seed, report=report, first_epoch=first))
+        return networks
+
     divided = folds(training.labels, groups)
-    rows: list[dict[str, float]] = []
-    said: list[NDArray[np.float32]] = []  # of the validation segments, by the networks that are kept
-
-    def tell(metrics: dict[str, float], seconds: float) -> None:
-        rows.append({"epoch": len(rows) + 1, **metrics, "seconds": seconds})
-        report(len(rows), metrics)
-
-    def trained(which: int, indices: NDArray[np.intp] | None) -> keras.Model:
-        mine, held = _part(training, which, indices), _part(validation, which)
-        model = branch(which, mine)
-        history = train(model, mine, held, recipe, seed=seed, report=lambda epoch, metrics: None)
-        if indices is None:
-            said.append(make_predict(model)(held))
-        last = history.iloc[-1]
-        own = {name: float(last[name]) for name in ("train_loss", "train_accuracy")}
-        tell(own | validation_metrics(validation, np.mean(said, axis=0)), float(history["seconds"].sum()))
-        return model
-
-    finals = [trained(which, None) for which in parts]
-    classes = int(finals[0].outputs[0].shape[-1])
-    held_out = np.zeros((len(training), len(parts) * classes), dtype=np.float64)
+    kept = trained(training, recipe.epochs)
+    classes = int(kept[0].outputs[0].shape[-1])
+    held_out = np.zeros((len(training), len(parts), classes))
     for others, fold in divided:
-        for which in parts:
-            answers = make_predict(trained(which, others))(_part(training, which, fold))
-            held_out[fold, which * classes : (which + 1) * classes] = np.log(answers + _FLOOR)
-    regression = _regression(held_out, training.labels, seed)
-    model = _whole(finals, regression, classes)
-    p = regression.predict_proba(held_out)
-    right = p[np.arange(len(p)), np.searchsorted(regression.classes_, training.labels)]
-    out_of_fold = {
-        "train_loss": float(-np.log(np.clip(right, 1e-7, 1.0)).mean()),
-        "train_accuracy": float((regression.classes_[p.argmax(axis=1)] == training.labels).mean()),
+        answers = make_predict(_logarithms(trained(_some(training, others), math.ceil(SHARE * recipe.epochs))))
+        held_out[fold] = answers(_some(training, fold)).reshape(len(fold), len(parts), classes)
+    known, labels = np.unique(training.labels, return_inverse=True)
+    weights = trust(held_out[..., known], labels)
+    model = _whole(kept, weights, known, classes)
+    p = pool(held_out[..., known], weights)
+    metrics = {
+        "train_loss": float(-np.log(np.clip(p[np.arange(len(p)), labels], 1e-7, 1.0)).mean()),
+        "train_accuracy": float((p.argmax(axis=1) == labels).mean()),
     }
-    tell(out_of_fold | validation_metrics(validation, make_predict(model)(validation)), 0.0)
-    return model, pd.DataFrame(rows).astype({"epoch": "int64"})
+    metrics |= validation_metrics(validation, make_predict(model)(validation))
+    last = 1 + sum(map(len, history))
+    report(last, metrics)
+    return model, pd.concat([*history, pd.DataFrame([{"epoch": last, **metrics, "seconds": 0.0}])], ignore_index=True)
 
 
-def _regression(rows: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=0.1, max_iter=2000, random_state=seed).fit(rows, labels)
-
-
-def _whole(finals: list[keras.Model], regression: Any, classes: int) -> keras.Model:
-    """The networks and the regression as one graph."""
+def _sources(networks: list[keras.Model]) -> list[Any]:
     import keras
 
-    from musicgenre.models.classifiers import Logistic
+    return [keras.Input(network.inputs[0].shape[1:], name=network.inputs[0].name) for network in networks]
 
-    weights, bias = np.zeros((len(finals) * classes, classes)), np.full(classes, _NEVER)
-    weights[:, regression.classes_], bias[regression.classes_] = Logistic(regression).weights()
-    sources = [keras.Input(model.inputs[0].shape[1:], name=model.inputs[0].name) for model in finals]
-    logs = [keras.ops.log(keras.layers.Rescaling(1.0, _FLOOR)(model(source))) for model, source in zip(finals, sources, strict=True)]
+
+def _product(networks: list[keras.Model]) -> keras.Model:
+    """All networks as one to train: the geometric mean of their probabilities, whose log loss is the mean of theirs."""
+    import keras
+
+    sources = _sources(networks)
+    logs = [keras.ops.log(network(source) + _LEAST) for network, source in zip(networks, sources, strict=True)]
+    return keras.Model(sources, keras.ops.exp(keras.layers.Average()(logs)), name="product")
+
+
+def _logarithms(networks: list[keras.Model]) -> keras.Model:
+    """The logarithms of all networks' probabilities, [segments, networks × classes]."""
+    import keras
+
+    sources = _sources(networks)
+    logs = [keras.ops.log(keras.layers.Rescaling(1.0, _FLOOR)(network(source))) for network, source in zip(networks, sources, strict=True)]
+    return keras.Model(sources, keras.layers.Concatenate()(logs))
+
+
+def pool(logs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities [N, C] from log probabilities [N, kinds, C], added with a weight a kind."""
+    scores = np.einsum("nkc,k->nc", logs, weights)
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return result
+
+
+def trust(logs: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The weights [kinds], none negative, under which `pool` makes `labels` likeliest (a convex problem: there is one best loss)."""
+    from scipy.optimize import minimize
+
+    targets = np.eye(logs.shape[2])[labels]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        p = pool(logs, weights)
+        slope = np.einsum("nkc,nc->k", logs, p - targets) / len(labels)
+        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-300)).mean()), slope
+
+    kinds = logs.shape[1]
+    found: NDArray[np.float64] = minimize(loss, np.full(kinds, 1 / kinds), jac=True, method="L-BFGS-B", bounds=[(0, None)] * kinds).x
+    return found
+
+
+def _whole(networks: list[keras.Model], weights: NDArray[np.float64], known: NDArray[np.int64], classes: int) -> keras.Model:
+    """The networks and their weights as one graph; a genre that is not `known` from training is never the answer."""
+    import keras
+
+    bias = np.full(classes, _NEVER)
+    bias[known] = 0.0
+    logs = _logarithms(networks)
     last = keras.layers.Dense(classes, activation="softmax", name="probabilities")
-    model = keras.Model(sources, last(keras.layers.Concatenate()(logs)), name="stack")
-    last.set_weights([weights, bias])
+    model = keras.Model(logs.inputs, last(logs.outputs[0]), name="stack")
+    last.set_weights([np.concatenate([weight * np.eye(classes) for weight in weights]), bias])
     return model
 
 
-__all__ = ["FOLDS", "folds", "stack"]
+__all__ = ["FOLDS", "SHARE", "folds", "pool", "stack", "trust"]

@@ -90,9 +90,7 @@ def write_disabled(layout: Layout, family: str) -> StudySummary:
     return summary
 
 
-def write_model(
-    layout: Layout, summary: StudySummary, records: Sequence[Record], kept: Path, corpus: Corpus, lineage: Lineage, kinds: Sequence[str]
-) -> None:
+def write_model(layout: Layout, summary: StudySummary, records: Sequence[Record], kept: Path, corpus: Corpus, lineage: Lineage) -> None:
     """Replace `models/<family>/` by the winner's files, its bundle and the study's tables, as a whole."""
     from musicgenre.bundle.files import write_bundle
     from musicgenre.bundle.reference import build_reference
@@ -111,7 +109,7 @@ def write_model(
             front_end=corpus.front_end,
             members=[(member, kept)],
             lineage=lineage,
-            reference=build_reference(corpus, kinds),
+            reference=build_reference(corpus, {item.kind for item in member.inputs}),
         )
         write_json(temporary / "summary.json", summary.to_dict())
 

@@ -9,6 +9,7 @@ from musicgenre.errors import ParamsError
 from musicgenre.layout import Layout
 from musicgenre.models.base import Family, PublishedSystem
 from musicgenre.params import FamilySearch
+from musicgenre.search.reach import absent, stored
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,14 @@ def select(family: Family, block: FamilySearch, layout: Layout) -> Selection:
     systems: list[PublishedSystem] = []
     skipped: dict[str, str] = {}
     for name in (name for name in known if name in wanted):
-        missing = [need for need in known[name].needs if not _stored(layout, need)]
+        missing = [need for need in known[name].needs if not stored(layout, need)]
         if missing:
-            skipped[name] = f"needs {' and '.join(missing)}, not stored: add to features.kinds or embed.backbones (weights permitting)"
+            skipped[name] = absent(*missing)
         elif len(systems) >= block.trials:
             skipped[name] = f"search.{family.name}.trials is {block.trials}; the budget ends before it"
         else:
             systems.append(known[name])
     return Selection(tuple(systems), skipped)
-
-
-def _stored(layout: Layout, need: str) -> bool:
-    return any((place / "spec.json").is_file() for place in (layout.features(need), layout.embeddings(need)))
 
 
 __all__ = ["Selection", "select"]

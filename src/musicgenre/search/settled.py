@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from musicgenre.models.base import Family, Space
 from musicgenre.params import FamilySearch, Params, SearchCommon
 from musicgenre.search.identity import study_id
 from musicgenre.search.published import Selection, select
+from musicgenre.search.reach import within_reach
 from musicgenre.search.session import load_family
 from musicgenre.search.spaces import check
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settled:
-    """A study: `name` is its identity, `reference` how a worker loads the family."""
+    """A study: `name` is its identity, `reference` how a worker loads the family, `left_out` what `reach.within_reach` narrowed away."""
 
     name: str
     family: Family
@@ -29,6 +31,7 @@ class Settled:
     block: FamilySearch
     common: SearchCommon
     selection: Selection
+    left_out: Mapping[str, str]
     corpus: Corpus
     lineage: Lineage
     params: Params
@@ -50,13 +53,14 @@ def settle(name: str, reference: str, block: FamilySearch, params: Params, layou
     from musicgenre.models.corpus import Corpus
 
     family, common = load_family(reference), params.search.common
+    block, left_out = within_reach(family, block, layout)
     space = family.space(block)
     check(space, family=name, trials=block.trials)
     selection = select(family, block, layout)
     lineage = collect(layout)
     identity = study_id(family, space, block, common, lineage, layout, [system.name for system in selection.systems])
     corpus = Corpus.open(layout, splits=("train", "validation"))
-    return Settled(identity, family, reference, space, block, common, selection, corpus, lineage, params, layout)
+    return Settled(identity, family, reference, space, block, common, selection, left_out, corpus, lineage, params, layout)
 
 
 __all__ = ["Settled", "settle"]

@@ -141,6 +141,8 @@ def _run(study: Settled, *, quiet: bool) -> StudySummary:
         with tracker:
             for name, reason in study.selection.skipped.items():
                 shown.note(f"published system {name} skipped: {reason}")
+            if study.left_out:
+                shown.note(f"not searched, because what they read is not stored: {', '.join(study.left_out)}")
             budget = {"budget.trials": str(study.block.trials), "budget.timeout_s": f"{study.block.timeout_s or 0:g}"}
             runs.open(
                 title=study_run.title(study),
@@ -195,8 +197,7 @@ def _conclude(study: Settled, driver: Driver, runs: StudyRuns, duration_s: float
         mlflow_winner_run=runs.tracker.run_id(runs.key(best.index)),
     )
     lineage = replace(study.lineage, mlflow_run=summary.mlflow_winner_run)
-    kinds, _ = study.family.needs(study.block)
-    outputs.write_model(study.layout, summary, records, kept, study.corpus, lineage, sorted(kinds))
+    outputs.write_model(study.layout, summary, records, kept, study.corpus, lineage)
     with tempfile.TemporaryDirectory(prefix="musicgenre-") as place:
         study_run.log(study, Path(place), summary, records, kept, runs)
         runs.tracker.flush(timeout_s=60 if answers else 5)  # the files are gone after this; the next run logs them

@@ -85,6 +85,7 @@ def note(study: Settled) -> str:
     if study.selection.systems:
         lines.append("Starts from " + ", ".join(f"{system.title} (`{system.name}`)" for system in study.selection.systems) + ".")
     lines += [f"Skipped `{name}`: {reason}." for name, reason in study.selection.skipped.items()]
+    lines += [f"Not searched: {option} {reason}." for option, reason in study.left_out.items()]
     return "\n\n".join(lines)
 
 

@@ -29,15 +29,15 @@ class Classical:
     def space(self, block: FamilySearch) -> Space:
         dimensions: dict[str, Dimension] = {
             "model": Choice(("lr", "svm", "mlp", "rf", "xgb")),
-            "source": Choice(("descriptors",)),
+            "source": Choice(("descriptors", "melnet")),
             "row": Choice(("segment", "track")),
-            "select": Choice(("none", *(method for method in METHODS if method not in ("forward", "backward")))),
+            "select": Choice(("none", *METHODS)),
             "keep": Int(16, 64, step=8),
             "pca": Choice((0, 16, 32)),
             "C": Float(0.05, 100.0, log=True),
             "gamma": Float(0.1, 3.0, log=True),
             "kernel": Choice(("rbf", "linear")),
-            "trees": Int(100, 400, step=50),
+            "trees": Int(100, 500, step=50),
             "boosts": Int(40, 120, step=20),
             "depth": Int(2, 8),
             "min_leaf": Int(1, 5),
@@ -48,7 +48,8 @@ class Classical:
             "class_weights": Choice((False, True)),
         }
         conditions: dict[str, dict[str, tuple[Any, ...]]] = {
-            "keep": {"select": tuple(METHODS)},
+            "row": {"source": ("descriptors",)},
+            "keep": {"select": METHODS},
             "pca": {"model": ("lr", "svm", "mlp")},
             "C": {"model": ("lr", "svm")},
             "kernel": {"model": ("svm",)},
@@ -68,10 +69,12 @@ class Classical:
         return CLASSICAL
 
     def needs(self, block: FamilySearch) -> tuple[frozenset[str], frozenset[str]]:
+        from musicgenre.models import backbones
+
         source = self.space(block).dimensions["source"]
         names = {str(item) for item in source.options} if isinstance(source, Choice) else {"descriptors"}
-        kinds = {"descriptors"} & names
-        return frozenset(kinds), frozenset(names - kinds)
+        used = frozenset(names - {"descriptors"})
+        return frozenset(names - used) | {backbones.get(name).kind for name in used}, used
 
     def fit(self, config: Mapping[str, Any], corpus: Corpus, *, block: FamilySearch, seed: int, report: Report) -> ClassicalModel:
         import pandas as pd
@@ -96,7 +99,8 @@ class Classical:
         x = training.batch(np.arange(len(training)))[0].astype(np.float64)
         require_two(training.labels)
         labels, y = np.unique(training.labels, return_inverse=True)
-        columns = select(chosen.select, x, y, keep=chosen.keep, seed=seed)
+        groups = corpus.rows("train")["group"].to_numpy()[training.track]
+        columns = select(chosen.select, x, y, groups, keep=chosen.keep, seed=seed)
         pipeline = make_pipeline(chosen, len(x), len(columns), seed)
         fit_pipeline(pipeline, x[:, columns], y, chosen)
         model = ClassicalModel(

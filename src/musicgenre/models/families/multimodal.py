@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-JOINS = ("concatenate", "average", "gated")
-FUSIONS = (*JOINS, "stacking")
+FUSIONS = ("concatenate", "average", "gated", "stacking")
+KINDS = (
+    "mel+scalogram",
+    "mel+scalogram+descriptors",
+    "mel+embedding:melnet",
+    "mel+scalogram+embedding:melnet",
+    "descriptors+embedding:melnet",
+    "mel+scalogram+descriptors+embedding:melnet",
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class MultimodalConfig(NetworkConfig):
         Two or more names joined by "+": stored kinds, or `embedding:<backbone>` for stored embeddings.
     fusion
         concatenate the branches' vectors; average them; or gated: a weighted average whose weights a sigmoid layer
-        computes from all branches, for every component; or stacking: a classifier each, and a logistic regression on
-        what they say out of fold (see `models.stacking`).
+        computes from all branches, for every component; or stacking: a classifier each, and a weight each, learnt
+        from what they say out of fold (see `models.stacking`).
     width, blocks, units
         Filters of a branch's first block, blocks, and the length of a branch's vector.
     image, scaling, squeeze, segment_s
@@ -85,7 +92,7 @@ def _branch(source: Any, config: MultimodalConfig, item: Joined, statistics: Sta
     return dense_head(value, (config.units,), dropout=config.dropout, l2=config.l2)
 
 
-def fuse(vectors: Sequence[Any], how: str) -> Any:
+def fuse(vectors: Sequence[Any], how: str, *, l2: float = 0.0) -> Any:
     """Vectors of one length as one vector.
 
     Raises
@@ -101,9 +108,9 @@ def fuse(vectors: Sequence[Any], how: str) -> Any:
     if how == "average":
         return layers.Average()(list(vectors))
     if how == "gated":
-        everything = layers.Concatenate()(list(vectors))
-        parts = [layers.Multiply()([vector, layers.Dense(int(vector.shape[-1]), activation="sigmoid")(everything)]) for vector in vectors]
-        return layers.Add()(parts)
+        everything, decay = layers.Concatenate()(list(vectors)), keras.regularizers.L2(l2) if l2 else None
+        gates = [layers.Dense(int(vector.shape[-1]), activation="sigmoid", kernel_regularizer=decay)(everything) for vector in vectors]
+        return layers.Add()([layers.Multiply()([vector, gate]) for vector, gate in zip(vectors, gates, strict=True)])
     raise ModelError(f"fusion is {how!r}; it can be {', '.join(FUSIONS)}.")
 
 
@@ -121,7 +128,7 @@ def build(
 
     sources = [keras.Input(item.size, name=item.name.replace(":", "_")) for item in joined]
     vectors = [_branch(source, config, item, known, top_db) for source, item, known in zip(sources, joined, statistics, strict=True)]
-    value = fuse(vectors, config.fusion) if len(vectors) > 1 else vectors[0]
+    value = fuse(vectors, config.fusion, l2=config.l2) if len(vectors) > 1 else vectors[0]
     value = dense_head(value, (config.dense,) if config.dense else (), dropout=config.dropout, l2=config.l2)
     return keras.Model(sources if len(sources) > 1 else sources[0], classify(value, classes, l2=config.l2), name=name)
 
@@ -133,12 +140,13 @@ class Multimodal:
 
     def space(self, block: FamilySearch) -> Space:
         dimensions: dict[str, Dimension] = {
-            "kinds": Choice(("mel+scalogram", "mel+scalogram+descriptors")),
-            "fusion": Choice(JOINS),  # stacking trains four times as much; the parameters may add it
+            "kinds": Choice(KINDS),
+            "fusion": Choice(FUSIONS),
             "width": Choice((4, 6, 8)),
             "units": Choice((32, 64, 128)),
             "dropout": Float(0.1, 0.5),
-            "optimizer": Choice(("adam", "adamw")),
+            "l2": Float(1e-6, 1e-2, log=True),
+            "optimizer": Choice(("adam", "adamw", "rmsprop", "sgd")),
             "rate": Float(1e-3, 1e-2, log=True),
             "batch": Choice((16, 32, 64)),
             "label_smoothing": Float(0.0, 0.15),
@@ -204,4 +212,4 @@ def _train(
     return stack(branch, training, validation, groups, recipe, seed=seed, report=report)
 
 
-__all__ = ["FUSIONS", "JOINS", "Multimodal", "MultimodalConfig", "build", "fuse"]
+__all__ = ["FUSIONS", "KINDS", "Multimodal", "MultimodalConfig", "build", "fuse"]

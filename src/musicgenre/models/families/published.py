@@ -130,7 +130,7 @@ CLASSICAL = (
     PublishedSystem(
         name="descriptors_lr",
         title="Logistic regression on descriptors",
-        config={"model": "lr", "row": "track", "C": 1.0},
+        config={"model": "lr", "source": "descriptors", "row": "track", "C": 1.0},
         source=_SEVEN,
         figures={"accuracy": 0.49, "f1": 0.44, "roc_auc": 0.809},
         notes="Penalty not described: scikit-learn's default.",
@@ -138,7 +138,7 @@ CLASSICAL = (
     PublishedSystem(
         name="descriptors_svm",
         title="SVM with an RBF kernel on descriptors",
-        config={"model": "svm", "row": "track", "C": 1.0, "gamma": 1.0},
+        config={"model": "svm", "source": "descriptors", "row": "track", "C": 1.0, "gamma": 1.0},
         source=_SEVEN,
         figures={"accuracy": 0.50, "f1": 0.43, "roc_auc": 0.808},
         notes="Kernel not described: RBF, γ = 1 / columns after standardisation.",
@@ -146,7 +146,7 @@ CLASSICAL = (
     PublishedSystem(
         name="descriptors_rf",
         title="Random forest on descriptors",
-        config={"model": "rf", "row": "track", "trees": 500, "min_leaf": 1},
+        config={"model": "rf", "source": "descriptors", "row": "track", "trees": 500, "min_leaf": 1},
         source=_SEVEN,
         figures={"accuracy": 0.51, "f1": 0.44, "roc_auc": 0.829},
         notes="Number of trees not described: 500.",
@@ -154,7 +154,16 @@ CLASSICAL = (
     PublishedSystem(
         name="descriptors_xgb",
         title="XGBoost on descriptors",
-        config={"model": "xgb", "row": "track", "trees": 100, "depth": 5, "rate": 0.1, "subsample": 0.8, "l2": 1.0},
+        config={
+            "model": "xgb",
+            "source": "descriptors",
+            "row": "track",
+            "boosts": 100,
+            "depth": 5,
+            "rate": 0.1,
+            "subsample": 0.8,
+            "l2": 1.0,
+        },
         source=_SEVEN,
         figures={"accuracy": 0.53, "f1": 0.48, "roc_auc": 0.850},
         notes="Depth, rate and rounds not described: 5, 0.1, 100.",
