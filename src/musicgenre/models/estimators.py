@@ -36,6 +36,8 @@ class ClassicalConfig:
         Of lr and svm; `gamma` in units of 1 / columns.
     trees, depth, min_leaf, rate, subsample, l2
         Of the tree ensembles; depth 0 means unlimited. mlp has `l2` as well.
+    class_weights, resample
+        Weigh a row by the inverse frequency of its genre; draw rows of the rarer genres again until all are as frequent.
     units
         Hidden layers of mlp; empty means two, of `width` and a sixteenth of it (at least eight).
     """
@@ -59,6 +61,7 @@ class ClassicalConfig:
     units: tuple[int, ...] = ()
     width: int = 512
     class_weights: bool = False
+    resample: bool = False
 
 
 def make_pipeline(config: ClassicalConfig, rows: int, columns: int, seed: int) -> Any:
@@ -136,14 +139,25 @@ def _estimator(config: ClassicalConfig, seed: int, columns: int) -> Any:
     raise ModelError(f"classical.model is {config.model!r}; it can be lr, svm, mlp, rf, hgb or xgb.")
 
 
-def fit_pipeline(pipeline: Any, x: NDArray[np.float64], y: NDArray[np.int64], config: ClassicalConfig) -> None:
-    """Fit in place on rows [N, D] with labels 0 … C − 1, genres weighed where `config` says so."""
+def fit_pipeline(pipeline: Any, x: NDArray[np.float64], y: NDArray[np.int64], config: ClassicalConfig, seed: int) -> None:
+    """Fit in place on rows [N, D] with labels 0 … C − 1, genres weighed or drawn evenly where `config` says so."""
     from sklearn.exceptions import ConvergenceWarning
 
+    if config.resample:
+        chosen = even_rows(y, seed)
+        x, y = x[chosen], y[chosen]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a set number of epochs is how a network is trained
         pipeline.fit(x, y, **_sample_weights(config, y))
     vars(pipeline.named_steps["classify"]).pop("_optimizer", None)  # Adam's moments, twice the size of the network
+
+
+def even_rows(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
+    """Every row once, then rows of the rarer labels drawn again, until all labels that are there have as many."""
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(y)
+    again = [rng.choice(np.flatnonzero(y == label), counts.max() - count) for label, count in enumerate(counts) if count]
+    return np.concatenate([np.arange(len(y)), *again]).astype(np.intp)
 
 
 def _sample_weights(config: ClassicalConfig, y: NDArray[np.int64]) -> dict[str, Any]:
@@ -154,7 +168,7 @@ def _sample_weights(config: ClassicalConfig, y: NDArray[np.int64]) -> dict[str, 
     return {"classify__sample_weight": (len(y) / len(counts) / counts)[y]}
 
 
-def sharpness(pipeline: Any, x: Any, y: Any, training: Segments, corpus: Corpus) -> float:
+def sharpness(pipeline: Any, x: Any, y: Any, training: Segments, corpus: Corpus, config: ClassicalConfig, seed: int) -> float:
     """Of an SVM's probabilities, fitted on scores out of fold, groups kept together; 1 where there are too few groups for folds."""
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedGroupKFold
@@ -165,7 +179,8 @@ def sharpness(pipeline: Any, x: Any, y: Any, training: Segments, corpus: Corpus)
         return 1.0
     scores = np.zeros((len(y), len(np.unique(y))))
     for inside, outside in StratifiedGroupKFold(3).split(x, y, groups):
-        fold = clone(pipeline).fit(x[inside], y[inside])
+        fold = clone(pipeline)
+        fit_pipeline(fold, x[inside], y[inside], config, seed)
         if len(fold.classes_) < scores.shape[1]:
             return 1.0
         prepared = x[outside]
@@ -176,4 +191,4 @@ def sharpness(pipeline: Any, x: Any, y: Any, training: Segments, corpus: Corpus)
     return fit_sharpness(scores, y)
 
 
-__all__ = ["ClassicalConfig", "fit_pipeline", "make_pipeline", "sharpness"]
+__all__ = ["ClassicalConfig", "even_rows", "fit_pipeline", "make_pipeline", "sharpness"]

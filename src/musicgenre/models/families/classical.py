@@ -102,7 +102,7 @@ class Classical:
         groups = corpus.rows("train")["group"].to_numpy()[training.track]
         columns = select(chosen.select, x, y, groups, keep=chosen.keep, seed=seed)
         pipeline = make_pipeline(chosen, len(x), len(columns), seed)
-        fit_pipeline(pipeline, x[:, columns], y, chosen)
+        fit_pipeline(pipeline, x[:, columns], y, chosen, seed)
         model = ClassicalModel(
             family=self.name,
             kind=chosen.model,
@@ -118,7 +118,7 @@ class Classical:
             sample=_real_rows(corpus, validation, spec, segmenting, backbone),
             sample_embeddings=validation.sample(16)[0] if backbone else None,
             backbone=backbone,
-            sharpness=sharpness(pipeline, x[:, columns], y, training, corpus) if chosen.model == "svm" else 1.0,
+            sharpness=sharpness(pipeline, x[:, columns], y, training, corpus, chosen, seed) if chosen.model == "svm" else 1.0,
             extra=extra,
         )
         metrics = _metrics(model, training, validation)
