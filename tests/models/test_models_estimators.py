@@ -34,6 +34,6 @@ def test_a_rare_genre_is_heard_more_often(model: str, option: str) -> None:
         fit_pipeline(pipeline, x, y, config, 1)
         return float((pipeline.predict(unseen)[labels == 1] == 1).mean())
 
-    plain = ClassicalConfig(model=model, trees=60, units=(16,), depth=3)
+    plain = ClassicalConfig(model=model, boosts=60, units=(16,), depth=3)
     even = ClassicalConfig(**{**plain.__dict__, option: True})
     assert recall(even) > recall(plain) + 0.1

@@ -34,8 +34,8 @@ class ClassicalConfig:
         `standard` or `none`; number of principal components (0: none).
     C, gamma, kernel
         Of lr and svm; `gamma` in units of 1 / columns.
-    trees, depth, min_leaf, rate, subsample, l2
-        Of the tree ensembles; depth 0 means unlimited. mlp has `l2` as well.
+    trees, boosts, depth, min_leaf, rate, subsample, l2
+        Of the tree ensembles: `trees` of rf, rounds of boosting (`boosts`) of hgb and xgb; depth 0 means unlimited. mlp has `l2` as well.
     class_weights, resample
         Weigh a row by the inverse frequency of its genre; draw rows of the rarer genres again until all are as frequent.
     units
@@ -53,6 +53,7 @@ class ClassicalConfig:
     gamma: float = 1.0
     kernel: str = "rbf"
     trees: int = 200
+    boosts: int = 200
     depth: int = 0
     min_leaf: int = 1
     rate: float = 0.1
@@ -115,7 +116,7 @@ def _estimator(config: ClassicalConfig, seed: int, columns: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(
-            max_iter=config.trees,
+            max_iter=config.boosts,
             max_depth=config.depth or None,
             learning_rate=config.rate,
             l2_regularization=config.l2,
@@ -128,7 +129,7 @@ def _estimator(config: ClassicalConfig, seed: int, columns: int) -> Any:
         from xgboost import XGBClassifier
 
         return XGBClassifier(
-            n_estimators=config.trees,
+            n_estimators=config.boosts,
             max_depth=config.depth or 6,
             learning_rate=config.rate,
             subsample=config.subsample,

@@ -79,10 +79,7 @@ class Classical:
     def fit(self, config: Mapping[str, Any], corpus: Corpus, *, block: FamilySearch, seed: int, report: Report) -> ClassicalModel:
         import pandas as pd
 
-        given = dict(config)
-        if "boosts" in given:
-            given["trees"] = given.pop("boosts")
-        chosen = parse_config(ClassicalConfig, given, block)
+        chosen = parse_config(ClassicalConfig, config, block)
         backbone = "" if chosen.source == "descriptors" else chosen.source
         extra: dict[str, Any] = {}
         if backbone:
