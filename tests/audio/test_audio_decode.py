@@ -218,3 +218,19 @@ def test_the_mp3_decoder_does_not_talk_to_the_terminal(capfd: pytest.CaptureFixt
 def test_jazz_54_of_a_public_mirror_is_undecodable(gtzan_mini: Path) -> None:
     with pytest.raises(errors.AudioError):
         decode_file(gtzan_mini / "jazz" / "jazz.00054.wav", rate=RATE, limits=LIMITS)
+
+
+@pytest.mark.parametrize("rates", [(22_050, 22_050), (44_100, 16_000)])
+def test_long_inputs_are_collected_in_blocks_and_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: tuple[int, int]
+) -> None:
+    from musicgenre.audio import decode as room
+
+    native, target = rates
+    path = tmp_path / "noise.wav"
+    sf.write(path, np.random.default_rng(3).normal(0, 0.1, 5 * native), native, subtype="FLOAT")
+    expected = decode_file(path, rate=target, limits=PlainLimits()).samples
+    for first, following in ((1000, 777), (len(expected), 10), (len(expected) - 1, 1)):
+        monkeypatch.setattr(room, "_FIRST", first)
+        monkeypatch.setattr(room, "_NEXT", following)
+        np.testing.assert_array_equal(decode_file(path, rate=target, limits=PlainLimits()).samples, expected)

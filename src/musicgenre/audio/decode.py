@@ -13,6 +13,39 @@ from musicgenre.audio.stream import open_stream
 from musicgenre.errors import NonFiniteAudio, SilentAudio, TooShort
 
 QUALITY = "HQ"  # soxr's 20-bit recipe
+_FIRST, _NEXT = 1 << 20, 1 << 22  # samples a block: a usual clip fits the first, which the heap has at hand
+
+
+class _Collected:
+    """Samples as they come, in large blocks, each given back as soon as it is joined: never twice the whole in memory."""
+
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[np.float32]] = [np.empty(_FIRST, np.float32)]
+        self._filled = 0  # of the last block
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        while len(samples):
+            if self._filled == len(self._blocks[-1]):
+                self._blocks.append(np.empty(_NEXT, np.float32))
+                self._filled = 0
+            block = self._blocks[-1]
+            count = min(len(samples), len(block) - self._filled)
+            block[self._filled : self._filled + count] = samples[:count]
+            self._filled += count
+            samples = samples[count:]
+
+    def joined(self) -> NDArray[np.float32]:
+        """All of them, once; float32 [n]."""
+        self._blocks[-1] = self._blocks[-1][: self._filled]
+        if len(self._blocks) == 1:
+            return self._blocks[0]
+        whole = np.empty(sum(map(len, self._blocks)), np.float32)
+        start = 0
+        while self._blocks:
+            block = self._blocks.pop(0)
+            whole[start : start + len(block)] = block
+            start += len(block)
+        return whole
 
 
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:
@@ -59,15 +92,15 @@ def _decode(source: Path | str | bytes, *, rate: int, limits: Limits, name: str)
     with open_stream(source, limits=limits, name=name) as stream:
         native = stream.info.sample_rate
         resampler = None if native == rate else soxr.ResampleStream(native, rate, 1, dtype="float32", quality=QUALITY)
-        parts: list[NDArray[np.float32]] = []
+        collected = _Collected()
         peak = 0.0
         for block in stream.blocks():
             peak = max(peak, float(block.max()), -float(block.min()))
             mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
-            parts.append(mono if resampler is None else resampler.resample_chunk(mono))
+            collected.add(mono if resampler is None else resampler.resample_chunk(mono))
         if resampler is not None:
-            parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-        samples = np.concatenate(parts)
+            collected.add(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        samples = collected.joined()
         info = stream.info
     if not all_finite(samples):  # finite but huge samples can overflow in the mix or the filter
         raise NonFiniteAudio(f"{name}: samples up to {peak:.3g} overflow. Export the file again.")

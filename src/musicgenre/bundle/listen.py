@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TASK = "musicgenre.bundle.listen_worker:listen_task"
 # glibc's allocator: one heap, large arrays mapped by themselves and given back (see mallopt(3), `serving.memory`).
-_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 20)}
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import time
 from dataclasses import asdict
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from musicgenre.audio.wire import Blob
 
 
+_LONG_S = 60.0
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc
+
+
 @lru_cache(maxsize=4)
 def _front_end(text: str) -> FrontEnd:
     return FrontEnd.from_dict(json.loads(text))
@@ -27,6 +32,13 @@ def _front_end(text: str) -> FrontEnd:
 
 def listen_task(request: dict[str, Any], blobs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Blob]]:
     """Decode, unless it is samples that are given, then `listen`; see `Listener` for the request."""
+    reply, features = _heard(request, blobs)
+    if reply["duration_s"] > _LONG_S and _TRIM is not None:
+        _TRIM(0)  # the gaps that a long clip leaves in the heap would be kept; milliseconds
+    return reply, features
+
+
+def _heard(request: dict[str, Any], blobs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Blob]]:
     began = time.perf_counter()
     front_end = _front_end(request["front_end"])
     reply: dict[str, Any] = {}
