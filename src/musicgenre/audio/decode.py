@@ -35,10 +35,8 @@ class _Collected:
             samples = samples[count:]
 
     def joined(self) -> NDArray[np.float32]:
-        """All of them, once; float32 [n]."""
+        """All of them, once; float32 [n], in an array of their own: a view would hold on to the room that is left in a block."""
         self._blocks[-1] = self._blocks[-1][: self._filled]
-        if len(self._blocks) == 1:
-            return self._blocks[0]
         whole = np.empty(sum(map(len, self._blocks)), np.float32)
         start = 0
         while self._blocks:
