@@ -228,10 +228,15 @@ def test_predictions_know_what_was_missed(project: Layout) -> None:
     assert shown.own == pytest.approx(0.15) and shown.rank == 2 and len(shown.answers) == 3
 
 
+def opened_report(browser: Any, project: Layout, width: int, scheme: str) -> Opened:
+    """The page of two systems in a browser."""
+    written(project, two_systems(project.reports / "reproduction"))
+    return Opened(browser, project.reports / "reproduction" / "report.html", width, scheme)
+
+
 @pytest.mark.browser
 def test_all_of_it_shows_on_a_dark_phone(browser: Any, project: Layout) -> None:
-    written(project, two_systems(project.reports / "reproduction"))
-    opened = Opened(browser, project.reports / "reproduction" / "report.html", 390, "dark")
+    opened = opened_report(browser, project, 390, "dark")
     opened.to_the_end()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390, "the page scrolls sideways"
     assert opened.page.locator(".plot:visible .main-svg").count() >= 5
@@ -242,8 +247,7 @@ def test_all_of_it_shows_on_a_dark_phone(browser: Any, project: Layout) -> None:
 
 @pytest.mark.browser
 def test_cards_are_chosen_and_heard_by_keyboard(browser: Any, project: Layout) -> None:
-    written(project, two_systems(project.reports / "reproduction"))
-    opened = Opened(browser, project.reports / "reproduction" / "report.html", 1280, "light")
+    opened = opened_report(browser, project, 1280, "light")
     page = opened.page
     cards_shown = page.locator("#misheard article:visible")
     assert cards_shown.count() == 2
@@ -267,8 +271,7 @@ def test_cards_are_chosen_and_heard_by_keyboard(browser: Any, project: Layout) -
 
 @pytest.mark.browser
 def test_a_wrong_cell_leads_to_its_cards(browser: Any, project: Layout) -> None:
-    written(project, two_systems(project.reports / "reproduction"))
-    opened = Opened(browser, project.reports / "reproduction" / "report.html", 1280, "light")
+    opened = opened_report(browser, project, 1280, "light")
     page = opened.page
     matrix = page.locator("[data-figure=confusion-first-honest]")
     matrix.scroll_into_view_if_needed()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from musicgenre.audio.isolate import MEMORY_BYTES, IsolatedWorkers
 from musicgenre.audio.signal import AudioInfo, Limits, PlainLimits, all_finite
+from musicgenre.bundle import allocator
 from musicgenre.bundle.caution import Level
 from musicgenre.errors import NonFiniteAudio, TooShort
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from musicgenre.features.frontend import FrontEnd
 
 _TASK = "musicgenre.bundle.listen_worker:listen_task"
-# glibc's allocator: one heap, large arrays mapped by themselves and given back (see mallopt(3), `serving.memory`).
-_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,9 @@ class Listener(IsolatedWorkers):
     def __init__(
         self, front_end: Mapping[str, Any], kinds: Iterable[str], *, limits: Limits, workers: int = 1, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        super().__init__(_TASK, workers=workers, deadline_s=limits.decode_timeout_s, memory_bytes=memory_bytes, environment=_ALLOCATOR)
+        super().__init__(
+            _TASK, workers=workers, deadline_s=limits.decode_timeout_s, memory_bytes=memory_bytes, environment=allocator.ENVIRONMENT
+        )
         self._request = {"front_end": json.dumps(dict(front_end)), "kinds": list(kinds), "limits": PlainLimits.of(limits).to_dict()}
 
     def __enter__(self) -> Listener:

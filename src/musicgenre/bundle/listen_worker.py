@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import time
 from dataclasses import asdict
@@ -13,6 +12,7 @@ import numpy as np
 
 from musicgenre.audio.decode import decode_bytes, decode_file
 from musicgenre.audio.signal import PlainLimits
+from musicgenre.bundle.allocator import trim
 from musicgenre.bundle.listen import listen
 from musicgenre.features import analysis as analysis  # what `FrontEnd.compute` imports when it is first called
 from musicgenre.features.frontend import FrontEnd
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 _LONG_S = 60.0
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc
 
 
 @lru_cache(maxsize=4)
@@ -33,8 +32,8 @@ def _front_end(text: str) -> FrontEnd:
 def listen_task(request: dict[str, Any], blobs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Blob]]:
     """Decode, unless it is samples that are given, then `listen`; see `Listener` for the request."""
     reply, features = _heard(request, blobs)
-    if reply["duration_s"] > _LONG_S and _TRIM is not None:
-        _TRIM(0)  # the gaps that a long clip leaves in the heap would be kept; milliseconds
+    if reply["duration_s"] > _LONG_S:
+        trim()  # the gaps that a long clip leaves in the heap would be kept
     return reply, features
 
 

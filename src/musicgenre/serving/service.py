@@ -15,12 +15,12 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
 
+from musicgenre.bundle.allocator import return_memory
 from musicgenre.serving.app import Application
 from musicgenre.serving.drain import Drain
 from musicgenre.serving.engine import Engine
 from musicgenre.serving.envelope import Envelope
 from musicgenre.serving.locate import locate
-from musicgenre.serving.memory import return_memory
 from musicgenre.serving.settings import load_settings
 
 logger = logging.getLogger("musicgenre.serving")

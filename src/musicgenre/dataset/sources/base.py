@@ -5,6 +5,7 @@ A source never touches the network; only `musicgenre fetch` does (see `sources.f
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
@@ -87,7 +88,7 @@ class Prepared:
     notes: tuple[str, ...] = field(default=())
 
 
-class Source:
+class Source(ABC):
     """One kind of data set. Subclasses fill the class attributes and `files`."""
 
     name: ClassVar[str]
@@ -96,6 +97,7 @@ class Source:
     licence: ClassVar[str]
     remotes: ClassVar[tuple[Remote, ...]] = ()
 
+    @abstractmethod
     def files(self, root: Path) -> tuple[SourceFile, ...]:
         """All files under `root`, paths below `root`, sorted by track id.
 
@@ -104,7 +106,6 @@ class Source:
         DatasetError
             If the folder cannot be a data set of this kind; the message names the next step.
         """
-        raise NotImplementedError
 
     def index(self, root: Path) -> tuple[str, ...] | None:
         """Official track ids, sorted; None for a source without a fixed content."""
